@@ -1,0 +1,153 @@
+"""Document → response, by RFC 9110: negotiation and conditional requests. No bytes are made."""
+
+import re
+from email.utils import format_datetime, parsedate_to_datetime
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+from multidict import CIMultiDict
+
+from service.dialects.native import time_text
+from service.present import Present
+from service.snapshot import IDENTITY, Document, Variant
+
+JSON_TYPE: Final = "application/json; charset=utf-8"
+EXPOSED: Final = (
+    "ETag, Last-Modified, Catalog-Revision, Catalog-Checked, Catalog-Stale, Catalog-Omitted"
+)
+STALE_IF_ERROR_SECONDS: Final = 86_400
+_MAX_CACHED: Final = 4_096
+_QUALITY: Final = re.compile(r"q\s*=\s*([01](?:\.\d{0,3})?)", re.ASCII)
+_TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+
+_Headers = tuple[CIMultiDict[str], CIMultiDict[str]]
+"""Those of a 200, and those of its 304."""
+
+
+class Responder:
+    """Answers reads of the present. A document's headers are made once a check, then copied."""
+
+    def __init__(
+        self, present: Present, *, max_age_seconds: float, revalidate_seconds: float
+    ) -> None:
+        self._present = present
+        self._cache_control = (
+            f"public, max-age={max_age_seconds:.0f}, "
+            f"stale-while-revalidate={revalidate_seconds:.0f}, "
+            f"stale-if-error={STALE_IF_ERROR_SECONDS}"
+        )
+        self._moment: tuple[object, ...] = ()
+        self._headers: dict[str, _Headers] = {}
+
+    def answer(self, request: web.BaseRequest, document: Document) -> web.Response:
+        """200 in the best coding, or 304."""
+        asked = request.headers
+        coding = choose_coding(asked.get(hdrs.ACCEPT_ENCODING, ""), document.codings)
+        variant = document.variant(coding)
+        full, bare = self._headers_of(document, variant)
+        if is_current(
+            variant.etag,
+            bare.get(hdrs.LAST_MODIFIED),
+            if_none_match=asked.get(hdrs.IF_NONE_MATCH),
+            if_modified_since=asked.get(hdrs.IF_MODIFIED_SINCE),
+        ):
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=bare)
+        return web.Response(body=variant.body, headers=full)
+
+    def _headers_of(self, document: Document, variant: Variant) -> _Headers:
+        present = self._present
+        moment = (present.snapshot, present.checked_at, present.is_stale)
+        if moment != self._moment or len(self._headers) > _MAX_CACHED:
+            self._moment, self._headers = moment, {}
+        found = self._headers.get(variant.etag)
+        if found is None:
+            found = self._headers[variant.etag] = self._make_headers(document, variant)
+        return found
+
+    def _make_headers(self, document: Document, variant: Variant) -> _Headers:
+        bare = CIMultiDict(self.freshness())
+        bare[hdrs.ETAG] = variant.etag
+        bare[hdrs.VARY] = "Accept-Encoding"
+        bare[hdrs.CACHE_CONTROL] = self._cache_control
+        bare[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+        bare[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
+        if document.omitted:
+            bare["Catalog-Omitted"] = str(document.omitted)
+        full = bare.copy()
+        full[hdrs.CONTENT_TYPE] = JSON_TYPE
+        if variant.coding != IDENTITY:
+            full[hdrs.CONTENT_ENCODING] = variant.coding
+        return full, bare
+
+    def freshness(self) -> dict[str, str]:
+        """What every answer says of its age; never in the body, whose bytes must not change."""
+        present = self._present
+        headers = {"Catalog-Stale": "true" if present.is_stale else "false"}
+        if checked_at := time_text(present.checked_at):
+            headers["Catalog-Checked"] = checked_at
+        if present.snapshot:
+            catalog = present.snapshot.catalog
+            headers["Catalog-Revision"] = str(catalog.revision)
+            headers[hdrs.LAST_MODIFIED] = format_datetime(catalog.modified_at, usegmt=True)
+        return headers
+
+
+@lru_cache(maxsize=256)
+def choose_coding(accept_encoding: str, codings: tuple[str, ...]) -> str:
+    """The client's favourite of the codings there are, ours among equals.
+
+    Identity is what is left when nothing suits, even where it was refused: a picker that gets
+    a body it did not ask for fares better than one that gets none.
+    """
+    weights = _weights(accept_encoding)
+    others = weights.get("*", 0.0)
+    best, best_weight = IDENTITY, 0.0
+    for coding in codings:
+        weight = weights.get(coding, others if coding != IDENTITY else 0.0)
+        if weight > best_weight:
+            best, best_weight = coding, weight
+    return best
+
+
+def _weights(accept_encoding: str) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for part in accept_encoding.lower().split(","):
+        name, _, parameters = part.partition(";")
+        weights[name.strip().removeprefix("x-")] = _quality(parameters)
+    return weights
+
+
+def _quality(parameters: str) -> float:
+    match = _QUALITY.fullmatch(parameters.strip())
+    return float(match[1]) if match else 0.0 if parameters.strip() else 1.0
+
+
+def is_current(
+    etag: str,
+    last_modified: str | None,
+    *,
+    if_none_match: str | None,
+    if_modified_since: str | None,
+) -> bool:
+    """Whether the client has this very body. A date counts only where no tag was sent."""
+    if if_none_match is not None:
+        return if_none_match == etag or _lists(if_none_match, etag)
+    if if_modified_since is not None and last_modified is not None:
+        return _is_not_after(last_modified, if_modified_since)
+    return False
+
+
+def _lists(if_none_match: str, etag: str) -> bool:
+    """Weak comparison with a list of tags, or `*`."""
+    return if_none_match.strip() == "*" or etag in _TAG.findall(if_none_match)
+
+
+def _is_not_after(last_modified: str, if_modified_since: str) -> bool:
+    if last_modified == if_modified_since:
+        return True
+    try:
+        return parsedate_to_datetime(last_modified) <= parsedate_to_datetime(if_modified_since)
+    except (ValueError, TypeError):  # TypeError: one has no zone, so is no HTTP date
+        return False

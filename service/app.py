@@ -1,0 +1,214 @@
+"""The composition root: everything is made and wired here, by argument, in one lifespan."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from service import __version__
+from service.api.conditional import Responder
+from service.api.routes import Api
+from service.api.status import SourceHealth
+from service.catalog import FALLBACK, KILOCODE, Catalog, Refresh, utc_now
+from service.config import Settings, misspelt_variables
+from service.database import Database
+from service.errors import ListenError
+from service.gateway import Gateway
+from service.metrics import Metrics
+from service.present import Present
+from service.refresh import Refresher
+from service.schedule import Schedule
+from service.store import Store
+
+try:
+    import uvloop
+except ImportError:  # there is none for Windows
+    uvloop = None  # type: ignore[assignment]
+
+_T = TypeVar("_T")
+USER_AGENT: Final = f"model-catalog/{__version__}"
+KEEPALIVE_SECONDS: Final = 75.0
+DRAIN_SECONDS: Final = 2.0
+"""For a refresh under way, and again for answers under way, when the service stops."""
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The parts of a running service."""
+
+    settings: Settings
+    present: Present
+    metrics: Metrics
+    refresher: Refresher
+    schedule: Schedule
+
+    async def refresh(self, *, accept_held: bool = False) -> Refresh:
+        """Refresh now, or join the refresh under way, and plan the next one anew."""
+        refresh = await self.refresher.run(accept_held=accept_held)
+        self.schedule.plan()
+        return refresh
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long the gateway still wants to be left alone."""
+        return self.schedule.wait_seconds
+
+    def health(self) -> SourceHealth:
+        """How the source is doing, for status and readiness."""
+        refresher = self.refresher
+        return SourceHealth(
+            source=refresher.source,
+            url=self.settings.models_url,
+            is_refreshing=refresher.is_running,
+            next_refresh=self.schedule.next_run,
+            last=refresher.recent.last,
+            last_good=refresher.recent.last_good,
+            held=refresher.held,
+            listing=refresher.listing,
+            storage_error=refresher.storage_error,
+        )
+
+    def application(self) -> web.Application:
+        """The HTTP side."""
+        token = self.settings.admin_token
+        responder = Responder(
+            self.present,
+            max_age_seconds=self.settings.cache_max_age,
+            revalidate_seconds=self.settings.refresh_interval,
+        )
+        api = Api(
+            present=self.present,
+            responder=responder,
+            metrics=self.metrics,
+            health=self.health,
+            operator=self,
+            admin_token=token.get_secret_value() if token else None,
+            version=__version__,
+        )
+        return api.application()
+
+
+@asynccontextmanager
+async def service(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Service]:
+    """Everything but the scheduler's and the server's start. Loads, and publishes; no network."""
+    metrics = Metrics()
+    present = Present(stale_after_seconds=settings.stale_after_seconds)
+    async with AsyncExitStack() as stack:
+        store = Store(Database(settings.database_path))
+        stack.push_async_callback(store.close)
+        session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
+        refresher = Refresher(
+            source=KILOCODE,
+            fallback=FALLBACK,
+            gateway=_gateway(settings, await stack.enter_async_context(session)),
+            store=store,
+            present=present,
+            metrics=metrics,
+            clock=clock,
+            grace=timedelta(seconds=settings.removal_grace),
+            on_step=on_step,
+        )
+        schedule = Schedule(
+            refresher,
+            interval_seconds=settings.refresh_interval,
+            retry_after_max_seconds=settings.retry_after_max,
+        )
+        stack.push_async_callback(schedule.stop, DRAIN_SECONDS)
+        metrics.watch(
+            refresher.source,
+            age_seconds=lambda: present.age_seconds,
+            storage_up=lambda: refresher.storage_error is None,
+        )
+        await refresher.start()
+        yield Service(
+            settings=settings,
+            present=present,
+            metrics=metrics,
+            refresher=refresher,
+            schedule=schedule,
+        )
+
+
+def _gateway(settings: Settings, session: aiohttp.ClientSession) -> Gateway:
+    key = settings.kilocode_api_key
+    return Gateway(
+        session,
+        settings.models_url,
+        user_agent=USER_AGENT,
+        api_key=key.get_secret_value() if key else None,
+        deadline_seconds=settings.refresh_deadline,
+        max_body_bytes=settings.max_body_bytes,
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ListenError when the address cannot be had."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    for name, near in misspelt_variables().items():
+        _log.warning("unknown_variable", name=name, nearest=near)
+    async with service(settings) as running, _listening(running):
+        running.schedule.start()
+        await stop.wait()
+        _log.info("stopping")
+
+
+async def refresh_once(
+    settings: Settings, *, accept_held: bool, on_step: Callable[[str], None]
+) -> tuple[Refresh, Catalog]:
+    """One refresh without a server. Raises StorageError: what is not stored was not done."""
+    async with service(settings, on_step=on_step) as running:
+        refresh = await running.refresher.run(accept_held=accept_held)
+        if running.refresher.storage_error is not None:
+            raise running.refresher.storage_error
+        return refresh, running.present.require().catalog
+
+
+@asynccontextmanager
+async def _listening(running: Service) -> AsyncIterator[None]:
+    settings = running.settings
+    runner = web.AppRunner(
+        running.application(),
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=DRAIN_SECONDS,
+    )
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, settings.host, settings.port).start()
+        except OSError as error:
+            raise ListenError(settings.host, settings.port, error.strerror or str(error)) from None
+        host, port = runner.addresses[0][:2]
+        catalog = running.present.require().catalog
+        _log.info(
+            "listening",
+            url=f"http://{f'[{host}]' if ':' in host else host}:{port}",
+            models=len(catalog.rows),
+            revision=catalog.revision,
+        )
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def run(main: Coroutine[Any, Any, _T]) -> _T:
+    """Run to the end, on uvloop where there is one."""
+    with asyncio.Runner(loop_factory=None if uvloop is None else uvloop.new_event_loop) as runner:
+        return runner.run(main)

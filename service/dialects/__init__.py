@@ -1,0 +1,1 @@
+"""One module a wire format of the catalog: catalog → document. Pure."""

@@ -1,0 +1,91 @@
+"""Our own format: camelCase, every key always present, unknown is null."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from service.catalog import Catalog, Cost, Model, Row
+
+Json = dict[str, Any]
+
+
+def time_text(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC, whole seconds: `2026-08-16T10:00:00Z`."""
+    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def number(value: float | None) -> float | int | None:
+    """A price without a needless `.0`: 3, 0.3."""
+    return int(value) if value is not None and value.is_integer() else value
+
+
+def model(row: Row) -> Json:
+    """One model."""
+    said, life = row.model, row.life
+    return {
+        "ref": said.ref,
+        "source": said.source,
+        "id": said.id,
+        "name": said.name,
+        "author": said.author,
+        "description": said.description,
+        "badges": said.badges,
+        **_abilities(said),
+        "cost": _cost(said.cost),
+        "pricing": said.pricing,
+        "free": said.free,
+        "supportedParameters": said.supported_parameters,
+        "tokenizer": said.tokenizer,
+        "moderated": said.moderated,
+        "mayTrainOnPrompts": said.may_train_on_prompts,
+        "huggingFaceId": said.hugging_face_id,
+        "family": said.family,
+        "created": time_text(said.created),
+        "knowledgeCutoff": said.knowledge_cutoff,
+        "expiresAt": time_text(said.expires_at),
+        "status": life.status,
+        "missingSince": time_text(life.missing_since),
+        "removedAt": time_text(life.removed_at),
+        "origin": row.origin,
+        "default": row.is_default,
+        "preferredIndex": said.preferred_index,
+        "firstSeen": time_text(life.first_seen),
+        "updatedAt": time_text(life.updated_at),
+        "revision": life.revision,
+    }
+
+
+def envelope(catalog: Catalog) -> Json:
+    """What stands before the `data` of a list."""
+    return {
+        "revision": catalog.revision,
+        "updatedAt": time_text(catalog.updated_at),
+        "total": len(catalog.rows),
+        "next": None,
+    }
+
+
+def _abilities(said: Model) -> Json:
+    return {
+        "input": said.input,
+        "output": said.output,
+        "reasoning": said.reasoning,
+        "reasoningEfforts": said.reasoning_efforts,
+        "tools": said.tools,
+        "structuredOutput": said.structured_output,
+        "contextWindow": said.context_window,
+        "servedContextWindow": said.served_context_window,
+        "maxTokens": said.max_tokens,
+    }
+
+
+def _cost(cost: Cost) -> Json:
+    return {
+        "input": number(cost.input),
+        "output": number(cost.output),
+        "cacheRead": number(cost.cache_read),
+        "cacheWrite": number(cost.cache_write),
+        "reasoning": number(cost.reasoning),
+        "image": number(cost.image),
+        "request": number(cost.request),
+        "webSearch": number(cost.web_search),
+    }

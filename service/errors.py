@@ -1,0 +1,126 @@
+"""One short tree of errors. Each carries facts, makes its own sentence, and has a reason code."""
+
+from typing import ClassVar
+
+from service.catalog import Reason
+
+
+class CatalogError(Exception):
+    """Anything this service raises on purpose."""
+
+
+class SettingError(CatalogError):
+    """A setting that cannot be used. `problems` are (name of the setting, what it accepts)."""
+
+    def __init__(self, problems: list[tuple[str, str]]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{name}: {accepted}" for name, accepted in problems))
+
+
+class NotPublishedError(CatalogError):
+    """Nothing is published yet: a valid but empty answer would be worse than none."""
+
+    def __init__(self) -> None:
+        super().__init__("the service is starting")
+
+
+class ListenError(CatalogError):
+    """The address to listen on cannot be had."""
+
+    def __init__(self, host: str, port: int, detail: str) -> None:
+        self.host = host
+        self.port = port
+        self.detail = detail
+        super().__init__(f"cannot listen on {host}:{port}: {detail}; choose another with --port")
+
+
+class RefreshError(CatalogError):
+    """A refresh that changed nothing, and why.
+
+    `is_transient` says whether asking again soon may help. `retry_after_seconds` is what the
+    gateway asked for, not yet capped.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        detail: str,
+        *,
+        is_transient: bool = False,
+        http_status: int | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        self.reason = reason
+        self.detail = detail
+        self.is_transient = is_transient
+        self.http_status = http_status
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(f"{reason}: {detail}")
+
+
+class UnreachableError(RefreshError):
+    """The gateway gave no whole answer (outcome `failed`)."""
+
+
+class UnbelievableError(RefreshError):
+    """The gateway answered, but not with a good list (outcome `rejected`)."""
+
+
+class StorageError(CatalogError):
+    """The database cannot be used now. `advice` says what a person can do."""
+
+    state: ClassVar[str] = "unusable"
+    advice: ClassVar[str] = "look at the database's disk and permissions"
+
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+        super().__init__(f"the database is {self.state}: {detail}")
+
+
+class LockedError(StorageError):
+    """Another process holds the database."""
+
+    state = "locked"
+    advice = "another process holds the database; it is tried again"
+
+
+class ReadOnlyError(StorageError):
+    """The file or its directory cannot be written."""
+
+    state = "read_only"
+    advice = "give the service write permission, or set MODEL_CATALOG_DATABASE_URL"
+
+
+class FullError(StorageError):
+    """The disk is full."""
+
+    state = "full"
+    advice = "free some space on the database's disk"
+
+
+class CorruptError(StorageError):
+    """The file is damaged, or is not a database at all."""
+
+    state = "corrupt"
+    advice = "the damaged file is set aside and the database rebuilt"
+
+
+class MissingError(StorageError):
+    """The file was deleted or replaced while it was open."""
+
+    state = "missing"
+    advice = "the database is made anew from memory"
+
+
+class ForeignError(StorageError):
+    """A database of another program or of a newer release: it is never written to."""
+
+    state = "foreign"
+    advice = "upgrade model-catalog, or set MODEL_CATALOG_DATABASE_URL to another file"
+
+
+class StaleError(StorageError):
+    """Another process wrote a revision in between: load and try again."""
+
+    state = "stale"
+    advice = "another process shares this database; the newer catalog is loaded"

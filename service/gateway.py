@@ -1,0 +1,253 @@
+"""Stage 1, ask: one bounded, conditional HTTP fetch of a gateway's list → bytes and validators."""
+
+import hashlib
+import ssl
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+from aiohttp import hdrs
+from yarl import URL
+
+from service.catalog import Reason, Validators
+from service.errors import RefreshError, UnbelievableError, UnreachableError
+
+_CHUNK_BYTES: Final = 64 * 1024
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A good answer. `body` is None when the gateway says that nothing has changed."""
+
+    body: bytes | None
+    etag: str | None
+    last_modified: str | None
+    http_status: int
+
+
+class Gateway:
+    """An OpenRouter-compatible gateway.
+
+    The key goes to the configured origin only: redirects are not followed, and neither proxies nor
+    credentials are taken from the environment.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        models_url: str,
+        *,
+        user_agent: str,
+        api_key: str | None = None,
+        deadline_seconds: float,
+        max_body_bytes: int,
+    ) -> None:
+        self._session = session
+        self._url = URL(models_url, encoded=True)
+        self._user_agent = user_agent
+        self._api_key = api_key
+        self._timeout = aiohttp.ClientTimeout(total=deadline_seconds)
+        self._max_body_bytes = max_body_bytes
+
+    @property
+    def scope(self) -> str:
+        """Fingerprint of the address and the credential: a list belongs to both."""
+        secret = (self._api_key or "").encode()
+        return hashlib.blake2b(str(self._url).encode(), key=secret[:64], digest_size=8).hexdigest()
+
+    async def fetch(self, known: Validators | None = None) -> Fetched:
+        """Ask for the list, unless it is still the known one.
+
+        Raises UnreachableError when there is no whole answer, UnbelievableError for a wrong one.
+        """
+        try:
+            async with self._session.get(
+                self._url,
+                headers=self._headers(known),
+                timeout=self._timeout,
+                allow_redirects=False,
+            ) as response:
+                return await self._read(response, known)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _unreachable(error) from error
+
+    def _headers(self, known: Validators | None) -> dict[str, str]:
+        headers: dict[str, str] = {
+            hdrs.ACCEPT: "application/json",
+            hdrs.ACCEPT_ENCODING: "gzip",
+            hdrs.USER_AGENT: self._user_agent,
+        }
+        if self._api_key:
+            headers[hdrs.AUTHORIZATION] = f"Bearer {self._api_key}"
+        if known and known.etag:
+            headers[hdrs.IF_NONE_MATCH] = known.etag
+        if known and known.last_modified:
+            headers[hdrs.IF_MODIFIED_SINCE] = known.last_modified
+        return headers
+
+    async def _read(self, response: aiohttp.ClientResponse, known: Validators | None) -> Fetched:
+        if response.status == HTTPStatus.NOT_MODIFIED:
+            return _not_modified(response, known)
+        if response.status != HTTPStatus.OK:
+            raise _refusal(response)
+        body = await self._body(response)
+        return Fetched(
+            body=body,
+            etag=response.headers.get(hdrs.ETAG),
+            last_modified=response.headers.get(hdrs.LAST_MODIFIED),
+            http_status=response.status,
+        )
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        """The inflated body. The size on the wire and the size inflated have the same bound."""
+        decoder = _decoder(response.headers.get(hdrs.CONTENT_ENCODING, ""), self._max_body_bytes)
+        async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+            decoder.feed(chunk)
+        return decoder.finish()
+
+
+# ── bodies ────────────────────────────────────────────────────────────────────────────────────
+# aiohttp's own inflating returns a truncated gzip body as if it were whole, and has no bound.
+
+
+class _Plain:
+    """Collects a body up to a bound."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._room = max_bytes
+        self._parts: list[bytes] = []
+
+    def feed(self, chunk: bytes) -> None:
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise UnbelievableError(Reason.TOO_LARGE, "the list is larger than MAX_BODY_BYTES")
+        self._parts.append(chunk)
+
+    def finish(self) -> bytes:
+        return b"".join(self._parts)
+
+
+class _Gzip(_Plain):
+    """Inflates up to a bound, and knows whether the end was reached."""
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(max_bytes)
+        self._max_bytes = max_bytes
+        self._received = 0
+        self._member = zlib.decompressobj(_GZIP)
+
+    def feed(self, chunk: bytes) -> None:
+        self._received += len(chunk)
+        if self._received > self._max_bytes:
+            raise UnbelievableError(Reason.TOO_LARGE, "the list is larger than MAX_BODY_BYTES")
+        while chunk:
+            if self._member.eof:
+                self._member = zlib.decompressobj(_GZIP)
+            try:
+                super().feed(self._member.decompress(chunk, self._room + 1))
+            except zlib.error as error:
+                raise UnbelievableError(Reason.ENCODING, f"not gzip: {error}") from None
+            chunk = self._member.unconsumed_tail or self._member.unused_data
+
+    def finish(self) -> bytes:
+        if not self._member.eof:
+            detail = "the gzip body ends early"
+            raise UnreachableError(Reason.TRUNCATED, detail, is_transient=True)
+        return super().finish()
+
+
+def _decoder(encoding: str, max_bytes: int) -> _Plain:
+    match encoding.strip().lower():
+        case "" | "identity":
+            return _Plain(max_bytes)
+        case "gzip" | "x-gzip":
+            return _Gzip(max_bytes)
+        case other:
+            raise UnbelievableError(Reason.ENCODING, f"unasked content coding {other[:40]!r}")
+
+
+# ── answers that are no list ──────────────────────────────────────────────────────────────────
+
+
+def _not_modified(response: aiohttp.ClientResponse, known: Validators | None) -> Fetched:
+    etag = response.headers.get(hdrs.ETAG)
+    is_asked = known is not None and (known.etag or known.last_modified)
+    if known is None or not is_asked or (etag and known.etag and not _same_tag(etag, known.etag)):
+        detail = "304 for a list that is not the one we have"
+        raise UnbelievableError(Reason.UNASKED_304, detail, http_status=response.status)
+    return Fetched(None, known.etag, known.last_modified, response.status)
+
+
+def _same_tag(one: str, other: str) -> bool:
+    return one.removeprefix("W/") == other.removeprefix("W/")
+
+
+_REASONS: Final = {
+    HTTPStatus.UNAUTHORIZED: Reason.AUTH,
+    HTTPStatus.FORBIDDEN: Reason.AUTH,
+    HTTPStatus.NOT_FOUND: Reason.NOT_FOUND,
+    HTTPStatus.GONE: Reason.NOT_FOUND,
+    HTTPStatus.TOO_MANY_REQUESTS: Reason.RATE_LIMITED,
+}
+_TRANSIENT: Final = {Reason.SERVER_ERROR, Reason.RATE_LIMITED, Reason.EMPTY_BODY}
+
+
+def _refusal(response: aiohttp.ClientResponse) -> UnbelievableError:
+    status = response.status
+    if status in _REASONS:
+        reason = _REASONS[HTTPStatus(status)]
+    elif status == HTTPStatus.NO_CONTENT:
+        reason = Reason.EMPTY_BODY
+    elif 300 <= status < 400:  # noqa: PLR2004 — the class of redirections
+        reason = Reason.REDIRECT
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        reason = Reason.SERVER_ERROR
+    else:
+        reason = Reason.STATUS
+    return UnbelievableError(
+        reason,
+        f"the gateway answered {status}",
+        is_transient=reason in _TRANSIENT,
+        http_status=status,
+        retry_after_seconds=_retry_after(response.headers.get(hdrs.RETRY_AFTER, "")),
+    )
+
+
+def _retry_after(value: str, now: datetime | None = None) -> float | None:
+    """Seconds to wait, from a number or an HTTP date; None for anything else."""
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:10])
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(
+        0.0, (at.replace(tzinfo=at.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds()
+    )
+
+
+def _unreachable(error: Exception) -> RefreshError:  # noqa: PLR0911 — a table of causes
+    """Sort what the client or the system raised. Certificates do not mend themselves in seconds."""
+    match error:
+        case TimeoutError():
+            return UnreachableError(Reason.TIMEOUT, "no whole answer in time", is_transient=True)
+        case aiohttp.ClientConnectorDNSError():
+            return UnreachableError(
+                Reason.DNS, f"{error.host}: {error.os_error}", is_transient=True
+            )
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            return UnreachableError(Reason.TLS, str(error))
+        case aiohttp.ClientConnectorError():
+            return UnreachableError(Reason.CONNECT, str(error), is_transient=True)
+        case aiohttp.ClientPayloadError():
+            return UnreachableError(Reason.TRUNCATED, "the body ends early", is_transient=True)
+        case aiohttp.ClientResponseError():
+            return UnreachableError(Reason.PROTOCOL, f"not HTTP: {error.message}")
+        case _:
+            return UnreachableError(Reason.CONNECT, str(error) or repr(error), is_transient=True)

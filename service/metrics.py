@@ -1,0 +1,145 @@
+"""What Prometheus scrapes. One registry an application, so that two in a process do not mix."""
+
+from collections import Counter as Tally
+from collections.abc import Callable
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import choose_encoder
+
+from service.catalog import Catalog, Listing, Outcome, Refresh
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series, and nothing here reads them
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
+_LATENCIES: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+
+
+class Metrics:
+    """Everything that is counted, each with its help."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self._registry = registry
+        ProcessCollector(registry=registry)
+        self._requests = Counter(
+            "model_catalog_http_requests",
+            "Requests answered.",
+            ["route", "method", "status"],
+            registry=registry,
+        )
+        self._latency = Histogram(
+            "model_catalog_http_request_duration_seconds",
+            "Time from the request's headers to the answer being ready.",
+            ["route"],
+            buckets=_LATENCIES,
+            registry=registry,
+        )
+        self._refreshes = Counter(
+            "model_catalog_refresh",
+            "Refreshes by outcome and reason.",
+            ["source", "outcome", "reason"],
+            registry=registry,
+        )
+        self._refresh_seconds = Histogram(
+            "model_catalog_refresh_duration_seconds",
+            "Time one refresh took.",
+            ["source"],
+            buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+            registry=registry,
+        )
+        self._upstream_up = Gauge(
+            "model_catalog_upstream_up",
+            "1 when the last refresh got a list from the gateway, held or not.",
+            ["source"],
+            registry=registry,
+        )
+        self._rejects = Counter(
+            "model_catalog_entry_rejects",
+            "Entries that could not be made a model.",
+            ["source", "reason"],
+            registry=registry,
+        )
+        self._bad_fields = Counter(
+            "model_catalog_entry_bad_fields",
+            "Values that broke their field's rule and became unknown.",
+            ["source", "field"],
+            registry=registry,
+        )
+        self._models = Gauge(
+            "model_catalog_models",
+            "Models of the served catalog, tombstones too.",
+            ["source", "status", "origin"],
+            registry=registry,
+        )
+        self._revision = Gauge(
+            "model_catalog_revision", "The served revision; 0 while nothing is stored.",
+            registry=registry,
+        )  # fmt: skip
+        self._age = Gauge(
+            "model_catalog_data_age_seconds",
+            "Time since the served list was last known to be the gateway's.",
+            ["source"],
+            registry=registry,
+        )
+        self._storage_up = Gauge(
+            "model_catalog_storage_up", "1 while the database can be written.", registry=registry
+        )
+        self._by_route: dict[tuple[str, str, int], Callable[[], None]] = {}
+        self._time_of: dict[str, Callable[[float], None]] = {}
+
+    def watch(
+        self, source: str, age_seconds: Callable[[], float | None], storage_up: Callable[[], bool]
+    ) -> None:
+        """Read what changes by itself at the time of the scrape."""
+        unknown = float("nan")
+        self._age.labels(source).set_function(
+            lambda: unknown if (age := age_seconds()) is None else age
+        )
+        self._storage_up.set_function(lambda: float(storage_up()))
+
+    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count one answer. `route` is a declared pattern, never the path that was asked."""
+        key = (route, method if method in _METHODS else "(other)", status)
+        count = self._by_route.get(key)
+        if count is None:
+            count = self._by_route[key] = self._requests.labels(*key).inc
+            self._time_of[route] = self._latency.labels(route).observe
+        count()
+        self._time_of[route](seconds)
+
+    def observe_refresh(self, refresh: Refresh, listing: Listing | None) -> None:
+        """Count one refresh. `listing` is what it read, if it read anything."""
+        source = refresh.source
+        self._refreshes.labels(source, refresh.outcome, refresh.reason).inc()
+        self._refresh_seconds.labels(source).observe(refresh.duration_ms / 1000)
+        answered = refresh.outcome.is_good or refresh.outcome is Outcome.HELD
+        self._upstream_up.labels(source).set(answered)
+        if listing is None:
+            return
+        for reason, count in Tally(reject.reason for reject in listing.rejects).items():
+            self._rejects.labels(source, reason).inc(count)
+        for field, count in listing.bad_fields.items():
+            self._bad_fields.labels(source, field).inc(count)
+
+    def observe_catalog(self, catalog: Catalog) -> None:
+        """Tell what is served."""
+        self._revision.set(catalog.revision)
+        rows = (*catalog.rows, *catalog.removed)
+        self._models.clear()
+        for (source, status, origin), count in Tally(
+            (row.model.source, row.life.status, row.origin) for row in rows
+        ).items():
+            self._models.labels(source, status, origin).set(count)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """The exposition in the format asked for, and its content type."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self._registry), content_type

@@ -1,0 +1,418 @@
+"""The story: ask, normalise, judge, advance, save, merge, publish. One at a time, one outcome."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import takewhile
+from time import monotonic
+from typing import Final
+
+import structlog
+
+from service.catalog import (
+    Life,
+    Listing,
+    Model,
+    Origin,
+    Outcome,
+    Reason,
+    Refresh,
+    Row,
+    Shrink,
+    Status,
+    Transition,
+    Validators,
+)
+from service.errors import (
+    CorruptError,
+    MissingError,
+    RefreshError,
+    StaleError,
+    StorageError,
+    UnbelievableError,
+    UnreachableError,
+)
+from service.gateway import Fetched, Gateway
+from service.lifecycle import HELD_CONFIRMATIONS, advance, shrink
+from service.merge import merge
+from service.metrics import Metrics
+from service.normalise import NORMALISER, normalise
+from service.present import Present
+from service.snapshot import snapshot
+from service.store import Recent, Store, Stored
+
+GROWTH_FLOOR: Final = 5_000
+GROWTH_RATIO: Final = 10
+"""A list above the floor and of so many times the known models is not believed."""
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Refresher:
+    """Keeps one source's catalog true: in the database first, then in memory."""
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        fallback: Sequence[Model],
+        gateway: Gateway,
+        store: Store,
+        present: Present,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+        grace: timedelta,
+        on_step: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.source = source
+        self._fallback = tuple(fallback)
+        self._gateway = gateway
+        self._store = store
+        self._present = present
+        self._metrics = metrics
+        self._clock = clock
+        self._grace = grace
+        self._on_step = on_step
+        self._scope = f"{gateway.scope}-{NORMALISER}"
+        self._flight: asyncio.Task[Refresh] | None = None
+        self._started = monotonic()
+        self._stored = self._fallback_only()
+
+        self.recent = Recent()
+        self.listing: Listing | None = None
+        """The last list that was read, with its rejects and oddities."""
+        self.held: Shrink | None = None
+        """What the held list lacks; None when none is held."""
+        self.failure: RefreshError | None = None
+        """Why the last refresh brought nothing; None when it was good or held."""
+        self.storage_error: StorageError | None = None
+        """Why nothing can be saved now; None while all is well."""
+
+    # ── start ─────────────────────────────────────────────────────────────────────────────────
+
+    async def start(self) -> None:
+        """Publish what is stored, or the fallback where that cannot be read; no network."""
+        try:
+            await self._open_store()
+        except StorageError as error:
+            self._note(error)
+        await self._publish()
+        if good := self.recent.last_good:
+            self._present.confirm(good.at, (self._clock() - good.at).total_seconds())
+
+    async def _open_store(self) -> None:
+        """Open and load. What is in memory only, or was lost with the file, is written back."""
+        in_memory, last = self._discovered(), self.recent.last
+        self._stored = await self._store.open(self._fallback, self._clock(), self._stored)
+        self.recent = await self._store.recent(self.source)
+        self.storage_error = None
+        if in_memory and last and not self._discovered():
+            transition = await self._advance([row.model for row in in_memory], last.at)
+            await self._save(transition, {}, replace(last, revision=transition.revision))
+
+    def _note(self, error: StorageError) -> None:
+        if self.storage_error is None or self.storage_error.state != error.state:
+            _log.error("storage", state=error.state, detail=error.detail, advice=error.advice)
+        self.storage_error = error
+
+    # ── one at a time ─────────────────────────────────────────────────────────────────────────
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a refresh is under way."""
+        return self._flight is not None
+
+    async def run(self, *, accept_held: bool = False) -> Refresh:
+        """Refresh, or join the refresh under way. The outcome says what came of it."""
+        if self._flight is None:
+            self._flight = asyncio.create_task(self._run(accept_held=accept_held))
+            self._flight.add_done_callback(self._land)
+        return await asyncio.shield(self._flight)
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Let a refresh under way end, or stop it: it is saved whole or not at all."""
+        if (flight := self._flight) is None:
+            return
+        await asyncio.wait([flight], timeout=timeout_seconds)
+        flight.cancel()
+        await asyncio.wait([flight])
+
+    def _land(self, _: asyncio.Task[Refresh]) -> None:
+        self._flight = None
+
+    async def _run(self, *, accept_held: bool) -> Refresh:
+        self._started = monotonic()
+        try:
+            refresh = await self._refresh(accept_held=accept_held)
+            self.failure = None
+        except RefreshError as error:
+            refresh = await self._fail(error)
+        except StorageError as error:
+            self._note(error)
+            refresh = await self._fail(_unsaved(error))
+        except Exception as error:  # noqa: BLE001 — the schedule must survive any defect: logged
+            _log.exception("refresh_broke")
+            refresh = await self._fail(
+                UnreachableError(Reason.INTERNAL, repr(error), is_transient=True)
+            )
+        self._remember(refresh)
+        return refresh
+
+    # ── the story ─────────────────────────────────────────────────────────────────────────────
+
+    async def _refresh(self, *, accept_held: bool) -> Refresh:
+        await self._mend_store()
+        self._on_step("asking the gateway")
+        fetched = await self._ask()
+        at = self._clock()
+        if fetched.body is None:
+            return await self._apply(fetched, None, at)
+        self._on_step("reading the list")
+        listing = await asyncio.to_thread(normalise, fetched.body, self.source)
+        self.listing = listing
+        self._refuse_growth(listing)
+        gap = shrink(self._discovered(), listing.models)
+        if gap and not self._is_believed(gap, accept_held=accept_held):
+            return await self._hold(gap, fetched, listing)
+        self._on_step("saving")
+        return await self._apply(fetched, listing, at)
+
+    async def _mend_store(self) -> None:
+        """Try again to open a database that could not be used. Without one, memory has to do."""
+        if self._store.is_writable:
+            return
+        try:
+            await self._open_store()
+        except StorageError as error:
+            self._note(error)
+            if self._stored.revision:
+                raise  # what is served must not run ahead of a history that exists
+        else:
+            await self._publish()
+
+    async def _ask(self) -> Fetched:
+        known = self._validators()
+        try:
+            return await self._gateway.fetch(known)
+        except UnbelievableError as error:
+            if error.reason is not Reason.UNASKED_304 or known is None:
+                raise
+            return await self._gateway.fetch()
+
+    def _validators(self) -> Validators | None:
+        """Those of the stored list, if today's settings and rules would make the same of it."""
+        good = self.recent.last_good
+        known = good.validators if good else None
+        is_whole = self._discovered() and not self._stored.lacks_entries
+        return known if known and known.scope == self._scope and is_whole else None
+
+    def _refuse_growth(self, listing: Listing) -> None:
+        known, listed = len(self._discovered()), len(listing.models)
+        if known and listed > max(GROWTH_FLOOR, known * GROWTH_RATIO):
+            raise UnbelievableError(Reason.TOO_MANY, f"{listed} models where {known} were known")
+
+    # ── a list that lacks too much ────────────────────────────────────────────────────────────
+
+    def _is_believed(self, gap: Shrink, *, accept_held: bool) -> bool:
+        """Seen often enough, or the operator accepts the very list that was held."""
+        times = self._times_held(gap)
+        return times + 1 >= HELD_CONFIRMATIONS or (accept_held and times > 0)
+
+    def _times_held(self, gap: Shrink) -> int:
+        same = takewhile(lambda held: held.observed == gap.observed, self.recent.held)
+        return sum(1 for _ in same)
+
+    async def _hold(self, gap: Shrink, fetched: Fetched, listing: Listing) -> Refresh:
+        times = self._times_held(gap) + 1
+        refresh = self._record(
+            Outcome.HELD,
+            Reason.SHRINK,
+            detail=f"{len(gap.missing)} of {gap.active} active models would go missing; "
+            f"seen {times} of {HELD_CONFIRMATIONS} times",
+            http_status=fetched.http_status,
+            listing=listing,
+            observed=gap.observed,
+        )
+        self.held = gap
+        await self._log(refresh)
+        return refresh
+
+    # ── a good list ───────────────────────────────────────────────────────────────────────────
+
+    async def _apply(self, fetched: Fetched, listing: Listing | None, at: datetime) -> Refresh:
+        """Save and publish. Where another process, or a lost file, came in between: once more."""
+        try:
+            return await self._apply_once(fetched, listing, at)
+        except (StaleError, MissingError, CorruptError) as error:
+            self._note(error)
+            await self._open_store()
+            await self._publish()
+            return await self._apply_once(fetched, listing, at)
+
+    async def _apply_once(self, fetched: Fetched, listing: Listing | None, at: datetime) -> Refresh:
+        known = self._discovered()
+        seen = listing.models if listing else _still_listed(known)
+        transition = await self._advance(seen, at)
+        outcome, reason = _verdict(transition, is_listed=bool(listing), is_first=not known)
+        refresh = self._record(
+            outcome,
+            reason,
+            at=at,
+            http_status=fetched.http_status,
+            listing=listing,
+            validators=Validators(
+                scope=self._scope, etag=fetched.etag, last_modified=fetched.last_modified
+            ),
+            revision=transition.revision if transition.opened else self._stored.revision,
+        )
+        raw = listing.entries if listing else {}
+        if outcome is Outcome.UPDATED:
+            await self._save(transition, raw, refresh)
+            await self._publish()
+        else:
+            await self._log(refresh, raw)
+        self.held = None
+        self._present.confirm(at)
+        return refresh
+
+    async def _advance(self, seen: Sequence[Model], at: datetime) -> Transition:
+        return await asyncio.to_thread(
+            advance,
+            self._discovered(),
+            seen,
+            at=at,
+            revision=self._stored.revision + 1 if self._store.is_open else 0,
+            grace=self._grace,
+        )
+
+    async def _save(self, transition: Transition, raw: Mapping[str, str], refresh: Refresh) -> None:
+        if self._store.is_open:
+            await self._store.commit(transition, raw, refresh)
+            self.storage_error = None
+        stored = self._stored
+        others = [row for row in stored.rows if not self._is_ours(row)]
+        stored = replace(stored, rows=(*others, *transition.rows), modified_at=transition.at)
+        if transition.opened:
+            stored = replace(stored, revision=transition.revision, updated_at=transition.at)
+        self._stored = stored
+
+    async def _publish(self) -> None:
+        stored = self._stored
+        catalog = merge(
+            stored.rows,
+            revision=stored.revision,
+            updated_at=stored.updated_at,
+            modified_at=stored.modified_at,
+        )
+        self._present.publish(await asyncio.to_thread(snapshot, catalog))
+        self._metrics.observe_catalog(catalog)
+
+    # ── what is known ─────────────────────────────────────────────────────────────────────────
+
+    def _fallback_only(self) -> Stored:
+        at = self._clock()
+        life = Life(first_seen=at, updated_at=at, revision=0)
+        rows = [Row(model=model, life=life, origin=Origin.FALLBACK) for model in self._fallback]
+        return Stored(rows=tuple(rows), revision=0, updated_at=at, modified_at=at)
+
+    def _is_ours(self, row: Row) -> bool:
+        return row.origin is Origin.DISCOVERED and row.model.source == self.source
+
+    def _discovered(self) -> list[Row]:
+        """Our source's rows in their order, tombstones last."""
+        ours = [row for row in self._stored.rows if self._is_ours(row)]
+        return sorted(ours, key=lambda row: (row.position is None, row.position or 0))
+
+    # ── what is told ──────────────────────────────────────────────────────────────────────────
+
+    async def _fail(self, error: RefreshError) -> Refresh:
+        self.failure = error
+        outcome = Outcome.REJECTED if isinstance(error, UnbelievableError) else Outcome.FAILED
+        refresh = self._record(
+            outcome, error.reason, detail=error.detail, http_status=error.http_status
+        )
+        try:
+            await self._log(refresh)
+        except StorageError as storage_error:
+            self._note(storage_error)
+        return refresh
+
+    def _record(
+        self,
+        outcome: Outcome,
+        reason: Reason,
+        *,
+        at: datetime | None = None,
+        detail: str | None = None,
+        http_status: int | None = None,
+        listing: Listing | None = None,
+        observed: str | None = None,
+        validators: Validators | None = None,
+        revision: int | None = None,
+    ) -> Refresh:
+        return Refresh(
+            source=self.source,
+            at=at or self._clock(),
+            duration_ms=round(1000 * (monotonic() - self._started)),
+            outcome=outcome,
+            reason=reason,
+            detail=detail,
+            http_status=http_status,
+            entries=None if listing is None else listing.total,
+            rejected=None if listing is None else len(listing.rejects),
+            bad_fields=None if listing is None else sum(listing.bad_fields.values()),
+            observed=observed,
+            validators=validators,
+            revision=revision or self._stored.revision or None,
+        )
+
+    async def _log(self, refresh: Refresh, raw: Mapping[str, str] | None = None) -> None:
+        """One row in the database; also the entries that a rebuilt database lacks."""
+        if not self._store.is_writable:
+            return
+        await self._store.log(refresh, raw if self._stored.lacks_entries else None)
+        self.storage_error = None
+        if raw:
+            self._stored = replace(self._stored, lacks_entries=False)
+
+    def _remember(self, refresh: Refresh) -> None:
+        """For the next refresh, for status, for metrics, and one line for the person who looks."""
+        self.recent = self.recent.after(refresh)
+        self._metrics.observe_refresh(refresh, self.listing if refresh.entries else None)
+        facts = {
+            name: value
+            for name in ("detail", "http_status", "entries", "rejected", "bad_fields", "revision")
+            if (value := getattr(refresh, name))
+        }
+        if refresh.rejected and self.listing:
+            facts["rejects"] = Counter(reject.reason for reject in self.listing.rejects)
+        log = _log.info if refresh.outcome.is_good else _log.warning
+        log(
+            "refresh",
+            source=refresh.source,
+            outcome=str(refresh.outcome),
+            reason=str(refresh.reason),
+            ms=refresh.duration_ms,
+            **facts,
+        )
+
+
+def _still_listed(rows: Sequence[Row]) -> list[Model]:
+    """What a list that has not changed still says."""
+    return [row.model for row in rows if row.life.status is Status.ACTIVE]
+
+
+def _verdict(transition: Transition, *, is_listed: bool, is_first: bool) -> tuple[Outcome, Reason]:
+    if transition.opened:
+        return Outcome.UPDATED, Reason.FIRST if is_first else Reason.CHANGES
+    if transition.moved:
+        return Outcome.UPDATED, Reason.REORDERED
+    if is_listed:
+        return Outcome.UNCHANGED, Reason.SAME_CONTENT
+    return Outcome.NOT_MODIFIED, Reason.VALIDATORS_MATCH
+
+
+def _unsaved(error: StorageError) -> RefreshError:
+    return UnreachableError(Reason.STORAGE, str(error), is_transient=True)

@@ -1,0 +1,150 @@
+"""When to refresh: at the start, periodically with jitter, sooner or later after a failure."""
+
+import asyncio
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from service.errors import RefreshError
+from service.refresh import Refresher
+
+JITTER: Final = 0.1
+"""Share of the interval by which a run may be early or late, so that instances drift apart."""
+BACKOFF_BASE_SECONDS: Final = 5.0
+WATCHDOG_SLACK_SECONDS: Final = 5.0
+_JOB: Final = "refresh"
+
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+def delay_after(
+    failure: RefreshError,
+    *,
+    failures: int,
+    interval_seconds: float,
+    retry_after_max_seconds: float,
+    random_share: float,
+) -> float | None:
+    """Seconds until the next try after so many failures in a row; None: at the next period.
+
+    What the gateway asks for is obeyed up to a cap. Else a failure that may pass is tried again
+    after a random share of a doubling wait, never longer than the interval.
+    """
+    if failure.retry_after_seconds is not None:
+        return min(failure.retry_after_seconds, retry_after_max_seconds)
+    if not failure.is_transient:
+        return None
+    ceiling = min(interval_seconds, BACKOFF_BASE_SECONDS * 2.0 ** min(failures - 1, 30))
+    return ceiling * random_share
+
+
+class Schedule:
+    """Runs a refresher by APScheduler, and sees to it that no jump of the clock stops it."""
+
+    def __init__(
+        self, refresher: Refresher, *, interval_seconds: float, retry_after_max_seconds: float
+    ) -> None:
+        self._refresher = refresher
+        self._interval_seconds = interval_seconds
+        self._retry_after_max_seconds = retry_after_max_seconds
+        self._failures = 0
+        self._not_before: float = 0.0
+        self._watchdog: asyncio.TimerHandle | None = None
+        self._scheduler = AsyncIOScheduler(timezone=UTC)
+
+    @property
+    def next_run(self) -> datetime | None:
+        """When the next refresh is due; None when stopped."""
+        job = self._scheduler.get_job(_JOB) if self._scheduler.running else None
+        return job and job.next_run_time
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long the gateway still wants to be left alone; an operator's refresh waits too."""
+        return max(0.0, self._not_before - asyncio.get_running_loop().time())
+
+    def start(self) -> None:
+        """Begin with a refresh at once."""
+        trigger = IntervalTrigger(
+            seconds=max(1, round(self._interval_seconds)),
+            jitter=self._interval_seconds * JITTER,
+            timezone=UTC,
+        )
+        self._scheduler.add_job(
+            self._run,
+            trigger,
+            id=_JOB,
+            next_run_time=datetime.now(UTC),
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=None,  # a loop that stalled runs late, not never
+        )
+        self._scheduler.start()
+        self._watch()
+
+    async def stop(self, drain_seconds: float) -> None:
+        """Start nothing more, let a refresh under way end, then stop."""
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        if self._scheduler.running:
+            self._scheduler.pause()
+        await self._refresher.drain(drain_seconds)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)  # waiting would cancel what was just drained
+
+    async def _run(self) -> None:
+        await self._refresher.run()
+        self.plan()
+
+    def plan(self) -> None:
+        """Decide when to refresh next, now that a refresh has ended."""
+        failure = self._refresher.failure
+        self._not_before = 0.0
+        if failure is None:
+            self._failures = 0
+        else:
+            self._failures += 1
+            self._plan_after(failure)
+        self._watch()
+
+    def _plan_after(self, failure: RefreshError) -> None:
+        delay = delay_after(
+            failure,
+            failures=self._failures,
+            interval_seconds=self._interval_seconds,
+            retry_after_max_seconds=self._retry_after_max_seconds,
+            random_share=random.uniform(0.5, 1.0),  # noqa: S311 — spreads load, guards nothing
+        )
+        if delay is None:
+            return
+        if failure.retry_after_seconds is not None:
+            self._not_before = asyncio.get_running_loop().time() + delay
+        self._run_in(delay)
+
+    def _run_in(self, seconds: float) -> None:
+        if self._scheduler.running:
+            at = datetime.now(UTC) + timedelta(seconds=seconds)
+            self._scheduler.modify_job(_JOB, next_run_time=at)
+
+    def _watch(self) -> None:
+        """Watch the next run by a clock that never jumps.
+
+        APScheduler compares wall-clock times: after the clock is set back an hour it would do
+        nothing for an hour.
+        """
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        if (due := self.next_run) is not None:
+            wait = max(0.0, (due - datetime.now(UTC)).total_seconds())
+            loop = asyncio.get_running_loop()
+            self._watchdog = loop.call_later(wait + WATCHDOG_SLACK_SECONDS, self._overdue)
+
+    def _overdue(self) -> None:
+        if not self._refresher.is_running:
+            _log.warning("schedule_overdue", detail="the clock has jumped; refreshing now")
+            self._run_in(0)
+        self._watch()

@@ -1,0 +1,125 @@
+"""Stage 5, catalog → bytes: every answer of one revision, encoded once. Pure.
+
+A snapshot is immutable: a reader that holds one sees one generation, whatever is published next.
+"""
+
+import gzip
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import brotli
+import orjson
+import zstandard
+
+from service.catalog import Catalog, Row
+from service.dialects import native, openai
+
+MIN_COMPRESSED_BYTES: Final = 256
+"""A smaller body is sent as it is: compressing it saves no packet."""
+
+CODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    # Levels where the next one costs much more time than it saves bytes on a real list.
+    "zstd": lambda body: zstandard.compress(body, level=9),
+    "br": lambda body: bytes(brotli.compress(body, quality=6)),
+    "gzip": lambda body: gzip.compress(body, compresslevel=6, mtime=0),
+}
+"""Content codings in our order of preference, each with its encoder."""
+
+IDENTITY: Final = "identity"
+_ALL: Final = (*CODINGS, IDENTITY)
+_NONE: Final = (IDENTITY,)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A document in one coding, with the strong ETag of exactly these bytes."""
+
+    coding: str
+    body: bytes
+    etag: str
+
+
+class Document:
+    """A JSON body in every coding, each encoded once."""
+
+    __slots__ = ("_digest", "_variants", "body", "omitted")
+
+    def __init__(self, body: bytes, *, omitted: int = 0) -> None:
+        self.body = body
+        self.omitted = omitted
+        """Models that this document's format cannot say truthfully."""
+        self._digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+        self._variants = {IDENTITY: Variant(IDENTITY, body, f'"{self._digest}"')}
+
+    @property
+    def codings(self) -> tuple[str, ...]:
+        """The codings to choose from, in our order of preference."""
+        return _ALL if len(self.body) >= MIN_COMPRESSED_BYTES else _NONE
+
+    def variant(self, coding: str) -> Variant:
+        """The document in one coding; encoded on first use, then kept."""
+        found = self._variants.get(coding)
+        if found is None:
+            etag = f'"{self._digest}-{coding}"'
+            found = Variant(coding, CODINGS[coding](self.body), etag)
+            self._variants[coding] = found
+        return found
+
+    def encode(self) -> "Document":
+        """Make every coding now, where it delays nobody."""
+        for coding in self.codings:
+            self.variant(coding)
+        return self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that is served of one revision."""
+
+    catalog: Catalog
+    models: Document
+    model: Mapping[str, Document]
+    """By ref and by id, tombstones too."""
+    openai_models: Document
+    openai_model: Mapping[str, Document]
+
+
+def snapshot(catalog: Catalog) -> Snapshot:
+    """Encode a catalog."""
+    rows = [(row, _json(native.model(row))) for row in catalog.rows]
+    offered = [(row, _json(openai.model(row))) for row in catalog.rows if openai.offers(row)]
+    removed = [(row, _json(native.model(row))) for row in catalog.removed]
+    return Snapshot(
+        catalog=catalog,
+        models=Document(_joined(native.envelope(catalog), rows)).encode(),
+        model=_by_name([*rows, *removed]),
+        openai_models=Document(
+            _joined(openai.envelope(catalog), offered), omitted=len(rows) - len(offered)
+        ).encode(),
+        openai_model=_by_name((row, openai.single(body)) for row, body in offered),
+    )
+
+
+def models_body(catalog: Catalog) -> bytes:
+    """The body of `/catalog/models` alone."""
+    rows = [(row, _json(native.model(row))) for row in catalog.rows]
+    return _joined(native.envelope(catalog), rows)
+
+
+def _by_name(bodies: Iterable[tuple[Row, bytes]]) -> Mapping[str, Document]:
+    """By id and by ref. A ref is unambiguous, so it wins over an id that looks like one."""
+    documents = [(row, Document(body)) for row, body in bodies]
+    by_id = {row.model.id: document for row, document in reversed(documents)}
+    return by_id | {row.model.ref: document for row, document in documents}
+
+
+def _joined(envelope: Mapping[str, object], bodies: Iterable[tuple[Row, bytes]]) -> bytes:
+    """An envelope and its `data`, joined from rows that are encoded already."""
+    data = b",".join(body for _, body in bodies)
+    return _json(envelope)[:-1] + b',"data":[' + data + b"]}"
+
+
+def _json(value: Any) -> bytes:  # noqa: ANN401 — any JSON value
+    return orjson.dumps(value)

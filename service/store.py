@@ -1,0 +1,515 @@
+"""Stage 3, save and load: rows ⇄ tables, one transaction a refresh."""
+
+import hashlib
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from itertools import islice, takewhile
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import RowMapping, bindparam, func, insert, null, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.catalog import (
+    Cause,
+    Cost,
+    Kind,
+    Life,
+    Model,
+    Origin,
+    Outcome,
+    Pricing,
+    Reason,
+    Refresh,
+    Row,
+    Status,
+    Transition,
+    Validators,
+)
+from service.database import Database
+from service.errors import CorruptError, ForeignError, StaleError
+from service.tables import entries, refreshes, revisions, versions
+
+_T = TypeVar("_T")
+_HELD_LIMIT: Final = 10
+_BATCH: Final = 200
+"""Rows a statement: the event loop serves readers between two batches."""
+
+_COSTS: Final = tuple(field.name for field in fields(Cost))
+_LISTS: Final = frozenset(
+    {"badges", "input", "output", "reasoning_efforts", "supported_parameters"}
+)
+_MODEL_COLUMNS: Final = tuple(
+    field.name for field in fields(Model) if field.name not in {"source", "id", "cost"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Everything the service needs to go on where it stopped."""
+
+    rows: tuple[Row, ...]
+    revision: int
+    updated_at: datetime
+    modified_at: datetime
+    """When the list last changed in any way, its order included."""
+    lacks_entries: bool = False
+    """Whether models are without their raw entry, as in a database that was rebuilt from memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """The latest of a source's refreshes that matter to the next one."""
+
+    last: Refresh | None = None
+    last_good: Refresh | None = None
+    """The latest whose list was believed: its validators are the stored list's."""
+    held: tuple[Refresh, ...] = ()
+    """Held ones in a row, newest first; empty unless the latest list was held."""
+
+    def after(self, refresh: Refresh) -> "Recent":
+        """The same, one refresh later."""
+        held = self.held
+        if refresh.outcome is Outcome.HELD:
+            held = (refresh, *held)[:_HELD_LIMIT]
+        return Recent(
+            last=refresh,
+            last_good=refresh if refresh.outcome.is_good else self.last_good,
+            held=() if refresh.outcome.is_good else held,
+        )
+
+
+class Store:
+    """The catalog's memory. Raises StorageError when the database cannot be used."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # ── opening ───────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the database answered last time."""
+        return self._database.is_open
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it can also be written."""
+        return self._database.is_open and not self._database.is_read_only
+
+    async def open(
+        self, fallback: Sequence[Model], at: datetime, known: Stored | None = None
+    ) -> Stored:
+        """Open, migrate, make sure that the fallback rows are there as shipped, and load.
+
+        `known` is the catalog in memory: it is written back where the file was lost, so that
+        numbers, dates and bodies stay what they were. The past is lost with the file.
+        """
+        await self._database.open()
+        try:
+            return await self._load_seeded(fallback, at, known)
+        except CorruptError:
+            await self._database.open()  # sets the damaged file aside
+            return await self._load_seeded(fallback, at, known)
+
+    async def open_read_only(self) -> Stored:
+        """Open to look, changing nothing, and load."""
+        await self._database.open_read_only()
+        return await self.load()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._database.close()
+
+    async def _load_seeded(
+        self, fallback: Sequence[Model], at: datetime, known: Stored | None
+    ) -> Stored:
+        async with self._database.read() as connection:
+            head = await _head(connection)
+            outdated = await _outdated(connection, fallback)
+        if outdated and not self._database.is_read_only:
+            async with self._database.write() as connection:
+                if head == 0 and known is not None and known.revision > 0:
+                    await _restore(connection, known)
+                await _seed(connection, fallback, at)
+        return await self.load()
+
+    # ── loading ───────────────────────────────────────────────────────────────────────────────
+
+    async def load(self) -> Stored:
+        """The present: every open version, tombstones too, and the newest revision."""
+        async with self._database.read() as connection:
+            head = (await connection.execute(_LAST_REVISION)).mappings().one_or_none()
+            if head is None:
+                raise ForeignError("it holds no catalog yet and cannot be written")
+            rows = tuple([row async for row in _open_rows(connection)])
+            modified_at = (await connection.execute(_LAST_UPDATE)).scalar()
+            lacks_entries = (await connection.execute(_ANY_WITHOUT_ENTRY)).scalar()
+        return Stored(
+            rows=rows,
+            revision=head["revision"],
+            updated_at=head["at"],
+            modified_at=modified_at or head["at"],
+            lacks_entries=lacks_entries is not None,
+        )
+
+    async def recent(self, source: str) -> Recent:
+        """What happened last to a source."""
+        good = [outcome for outcome in Outcome if outcome.is_good]
+        async with self._database.read() as connection:
+            return Recent(
+                last=await _latest(connection, source, Outcome),
+                last_good=await _latest(connection, source, good),
+                held=await _held_in_a_row(connection, source),
+            )
+
+    async def entry(self, source: str, model_id: str) -> str | None:
+        """The raw entry of a discovered model's open version, exactly as received."""
+        query = (
+            select(entries.c.body)
+            .join(versions, versions.c.entry_id == entries.c.id)
+            .where(_IS_OPEN, versions.c.source == source, versions.c.model_id == model_id)
+        )
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar()
+
+    # ── saving ────────────────────────────────────────────────────────────────────────────────
+
+    async def commit(
+        self, transition: Transition, raw: Mapping[str, str], refresh: Refresh
+    ) -> None:
+        """Save a source's next state and the refresh that found it, together or not at all.
+
+        Raises StaleError when another process has made a revision in between.
+        """
+        makes_revision = bool(transition.opened)
+        expected = transition.revision - 1 if makes_revision else refresh.revision
+        async with self._database.write() as connection:
+            await _expect_head(connection, expected)
+            if makes_revision:
+                await _add_revision(connection, transition, refresh.source)
+                await _open_versions(connection, transition, raw)
+            await _move(connection, transition.moved)
+            await connection.execute(insert(refreshes).values(_refresh_values(refresh)))
+
+    async def log(self, refresh: Refresh, raw: Mapping[str, str] | None = None) -> None:
+        """Save that a refresh changed nothing: one row.
+
+        `raw` are entries to fill in where a rebuilt database lacks them. Raises StaleError when
+        another process has made a revision in between.
+        """
+        async with self._database.write() as connection:
+            await connection.execute(insert(refreshes).values(_refresh_values(refresh)))
+            if raw:
+                await _fill_entries(connection, refresh.source, raw)
+            head = await _head(connection)
+        if refresh.revision is not None and head != refresh.revision:
+            raise StaleError(f"revision {head} was made by another process")
+
+
+# ── reading ───────────────────────────────────────────────────────────────────────────────────
+
+_LAST_REVISION = (
+    select(revisions.c.revision, revisions.c.at).order_by(revisions.c.revision.desc()).limit(1)
+)
+_LAST_UPDATE = select(func.max(refreshes.c.at)).where(refreshes.c.outcome == Outcome.UPDATED)
+_IS_OPEN = versions.c.until_revision.is_(None)
+_ANY_WITHOUT_ENTRY = (
+    select(versions.c.id)
+    .where(
+        _IS_OPEN,
+        versions.c.origin == Origin.DISCOVERED,
+        versions.c.status == Status.ACTIVE,
+        versions.c.entry_id.is_(None),
+    )
+    .limit(1)
+)
+_OPEN_VERSIONS = (
+    select(versions, revisions.c.at)
+    .join(revisions, revisions.c.revision == versions.c.since_revision)
+    .where(_IS_OPEN)
+    .order_by(versions.c.id)
+)
+
+
+async def _head(connection: AsyncConnection) -> int:
+    """The newest revision; 0 where there is none."""
+    return (await connection.execute(_LAST_REVISION)).scalar() or 0
+
+
+async def _open_rows(connection: AsyncConnection) -> AsyncIterator[Row]:
+    """Every open version, in batches, so that a large catalog does not hold the event loop."""
+    after = 0
+    while True:
+        query = _OPEN_VERSIONS.where(versions.c.id > after).limit(_BATCH)
+        batch = (await connection.execute(query)).mappings().all()
+        for values in batch:
+            yield _to_row(values)
+        if len(batch) < _BATCH:
+            return
+        after = batch[-1]["id"]
+
+
+async def _latest(
+    connection: AsyncConnection, source: str, outcomes: Iterable[Outcome]
+) -> Refresh | None:
+    query = (
+        select(refreshes)
+        .where(refreshes.c.source == source, refreshes.c.outcome.in_(list(outcomes)))
+        .order_by(refreshes.c.id.desc())
+        .limit(1)
+    )
+    values = (await connection.execute(query)).mappings().one_or_none()
+    return None if values is None else _to_refresh(values)
+
+
+async def _held_in_a_row(connection: AsyncConnection, source: str) -> tuple[Refresh, ...]:
+    """The latest held refreshes, newest first. One that got no list does not break the row."""
+    listed = [outcome for outcome in Outcome if outcome.is_good or outcome is Outcome.HELD]
+    query = (
+        select(refreshes)
+        .where(refreshes.c.source == source, refreshes.c.outcome.in_(listed))
+        .order_by(refreshes.c.id.desc())
+        .limit(_HELD_LIMIT)
+    )
+    latest = map(_to_refresh, (await connection.execute(query)).mappings())
+    return tuple(takewhile(lambda refresh: refresh.outcome is Outcome.HELD, latest))
+
+
+async def _outdated(connection: AsyncConnection, fallback: Iterable[Model]) -> list[Model]:
+    """The fallback models that are not stored as they are shipped."""
+    query = _OPEN_VERSIONS.where(versions.c.origin == Origin.FALLBACK)
+    rows = map(_to_row, (await connection.execute(query)).mappings())
+    stored = {row.model.ref: row.model for row in rows}
+    return [model for model in fallback if stored.get(model.ref) != model]
+
+
+_OPEN_VERSION = update(versions).where(
+    _IS_OPEN,
+    versions.c.source == bindparam("of_source"),
+    versions.c.model_id == bindparam("of_model"),
+    versions.c.origin == bindparam("of_origin"),
+)
+
+
+# ── writing ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def _expect_head(connection: AsyncConnection, expected: int | None) -> None:
+    head = await _head(connection)
+    if head != (expected or 0):
+        raise StaleError(f"revision {head} was made by another process")
+
+
+async def _seed(connection: AsyncConnection, fallback: Iterable[Model], at: datetime) -> None:
+    """One revision that opens what is shipped. Safe when two processes start at once."""
+    outdated = await _outdated(connection, fallback)
+    if not outdated:
+        return
+    revision = await _head(connection) + 1
+    values = {"revision": revision, "at": at, "cause": Cause.SEED, "added": len(outdated)}
+    await connection.execute(insert(revisions).values(values))
+    life = Life(first_seen=at, updated_at=at, revision=revision)
+    rows = [Row(model=model, life=life, origin=Origin.FALLBACK) for model in outdated]
+    await _close_versions(connection, rows, revision)
+    await _insert_versions(connection, ((Kind.ADDED, row, None) for row in rows))
+
+
+async def _restore(connection: AsyncConnection, known: Stored) -> None:
+    await _expect_head(connection, None)
+    times = {row.life.revision: row.life.updated_at for row in known.rows}
+    times[known.revision] = known.updated_at
+    values = [
+        {"revision": revision, "at": at, "cause": Cause.RESTORE}
+        for revision, at in sorted(times.items())
+    ]
+    await connection.execute(insert(revisions), values)
+    await _insert_versions(connection, ((Kind.ADDED, row, None) for row in known.rows))
+
+
+async def _add_revision(connection: AsyncConnection, transition: Transition, source: str) -> None:
+    values = {
+        "revision": transition.revision,
+        "at": transition.at,
+        "cause": Cause.REFRESH,
+        "source": source,
+        **{str(kind): count for kind, count in transition.counts.items()},
+    }
+    await connection.execute(insert(revisions).values(values))
+
+
+async def _open_versions(
+    connection: AsyncConnection, transition: Transition, raw: Mapping[str, str]
+) -> None:
+    opened = transition.opened
+    await _close_versions(connection, (row for _, row in opened), transition.revision)
+    entry_ids = await _save_entries(
+        connection, {row.model.id: raw[row.model.id] for _, row in opened if row.model.id in raw}
+    )
+    kept = await _kept_entries(connection, transition)
+    entry_ids = kept | entry_ids
+    await _insert_versions(
+        connection, ((kind, row, entry_ids.get(row.model.id)) for kind, row in opened)
+    )
+
+
+async def _kept_entries(connection: AsyncConnection, transition: Transition) -> dict[str, int]:
+    """A model that goes missing keeps the entry it had: that of the version just closed."""
+    query = select(versions.c.model_id, versions.c.entry_id).where(
+        versions.c.until_revision == transition.revision, versions.c.entry_id.is_not(None)
+    )
+    return {row.model_id: row.entry_id for row in await connection.execute(query)}
+
+
+async def _close_versions(connection: AsyncConnection, rows: Iterable[Row], revision: int) -> None:
+    statement = _OPEN_VERSION.values(until_revision=revision, position=null())
+    for batch in _batches(_key(row) for row in rows):
+        await connection.execute(statement, batch)
+
+
+async def _move(connection: AsyncConnection, rows: Iterable[Row]) -> None:
+    statement = _OPEN_VERSION.values(position=bindparam("place"))
+    for batch in _batches(_key(row) | {"place": row.position} for row in rows):
+        await connection.execute(statement, batch)
+
+
+async def _insert_versions(
+    connection: AsyncConnection, opened: Iterable[tuple[Kind, Row, int | None]]
+) -> None:
+    for batch in _batches(
+        _version_values(row) | {"kind": kind, "entry_id": entry_id}
+        for kind, row, entry_id in opened
+    ):
+        await connection.execute(insert(versions), batch)
+
+
+async def _save_entries(connection: AsyncConnection, raw: Mapping[str, str]) -> dict[str, int]:
+    """Keep each distinct raw entry once. Returns the entries' numbers by model id."""
+    digests = {model_id: _digest(body) for model_id, body in raw.items()}
+    numbers: dict[str, int] = {}
+    for batch in _batches(digests.items()):
+        wanted = [digest for _, digest in batch]
+        numbers |= await _entry_numbers(connection, wanted)
+        new = {digest: raw[model_id] for model_id, digest in batch if digest not in numbers}
+        if new:
+            values = [{"digest": digest, "body": body} for digest, body in new.items()]
+            await connection.execute(insert(entries), values)
+            numbers |= await _entry_numbers(connection, list(new))
+    return {model_id: numbers[digest] for model_id, digest in digests.items()}
+
+
+async def _entry_numbers(connection: AsyncConnection, digests: list[str]) -> dict[str, int]:
+    query = select(entries.c.digest, entries.c.id).where(entries.c.digest.in_(digests))
+    return {row.digest: row.id for row in await connection.execute(query)}
+
+
+async def _fill_entries(connection: AsyncConnection, source: str, raw: Mapping[str, str]) -> None:
+    numbers = await _save_entries(connection, raw)
+    statement = (
+        update(versions)
+        .where(
+            _IS_OPEN,
+            versions.c.source == source,
+            versions.c.origin == Origin.DISCOVERED,
+            versions.c.entry_id.is_(None),
+            versions.c.model_id == bindparam("of_model"),
+        )
+        .values(entry_id=bindparam("number"))
+    )
+    for batch in _batches({"of_model": key, "number": number} for key, number in numbers.items()):
+        await connection.execute(statement, batch)
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()
+
+
+def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
+    remaining = iter(items)
+    while batch := list(islice(remaining, _BATCH)):
+        yield batch
+
+
+# ── values ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _key(row: Row) -> dict[str, object]:
+    return {
+        "of_source": row.model.source,
+        "of_model": row.model.id,
+        "of_origin": row.origin,
+    }
+
+
+def _version_values(row: Row) -> dict[str, object]:
+    model, life = row.model, row.life
+    return {
+        "source": model.source,
+        "model_id": model.id,
+        "origin": row.origin,
+        "since_revision": life.revision,
+        "status": life.status,
+        "first_seen": life.first_seen,
+        "missing_since": life.missing_since,
+        "removed_at": life.removed_at,
+        "position": row.position,
+        **{name: getattr(model, name) for name in _MODEL_COLUMNS},
+        **{f"cost_{name}": getattr(model.cost, name) for name in _COSTS},
+    }
+
+
+def _to_row(values: RowMapping) -> Row:
+    return Row(
+        model=_to_model(values),
+        life=_to_life(values),
+        origin=Origin(values["origin"]),
+        position=values["position"],
+    )
+
+
+def _to_model(values: RowMapping) -> Model:
+    columns: dict[str, Any] = {name: values[name] for name in _MODEL_COLUMNS}
+    lists = {name: tuple(columns[name]) for name in _LISTS if columns[name] is not None}
+    return Model(
+        **columns
+        | lists
+        | {
+            "source": values["source"],
+            "id": values["model_id"],
+            "pricing": Pricing(values["pricing"]),
+            "cost": Cost(**{name: values[f"cost_{name}"] for name in _COSTS}),
+        }
+    )
+
+
+def _to_life(values: RowMapping) -> Life:
+    return Life(
+        first_seen=values["first_seen"],
+        updated_at=values["at"],
+        revision=values["since_revision"],
+        status=Status(values["status"]),
+        missing_since=values["missing_since"],
+        removed_at=values["removed_at"],
+    )
+
+
+_REFRESH_COLUMNS: Final = tuple(
+    field.name for field in fields(Refresh) if field.name != "validators"
+)
+_VALIDATOR_COLUMNS: Final = tuple(field.name for field in fields(Validators))
+
+
+def _refresh_values(refresh: Refresh) -> dict[str, object]:
+    values = {name: getattr(refresh, name) for name in _REFRESH_COLUMNS}
+    for name in _VALIDATOR_COLUMNS:
+        values[name] = getattr(refresh.validators, name, None)
+    return values
+
+
+def _to_refresh(values: RowMapping) -> Refresh:
+    columns: dict[str, Any] = {name: values[name] for name in _REFRESH_COLUMNS}
+    columns["outcome"] = Outcome(values["outcome"])
+    columns["reason"] = Reason(values["reason"])
+    if values["scope"] is not None:
+        columns["validators"] = Validators(**{name: values[name] for name in _VALIDATOR_COLUMNS})
+    return Refresh(**columns)
