@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -27,10 +28,12 @@ from service.refresh import Refresher
 from service.schedule import Schedule
 from service.store import Store
 
-try:
+if sys.platform == "win32":
+    _new_loop = asyncio.new_event_loop
+else:
     import uvloop
-except ImportError:  # there is none for Windows
-    uvloop = None  # type: ignore[assignment]
+
+    _new_loop = uvloop.new_event_loop
 
 _T = TypeVar("_T")
 USER_AGENT: Final = f"model-catalog/{__version__}"
@@ -210,5 +213,5 @@ async def _listening(running: Service) -> AsyncIterator[None]:
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:
     """Run to the end, on uvloop where there is one."""
-    with asyncio.Runner(loop_factory=None if uvloop is None else uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(main)

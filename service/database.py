@@ -112,8 +112,8 @@ class Database:
         await self._notice_replacement()
         try:
             with _storage_errors():
-                async with self._engine.connect() as connection:
-                    connection = await connection.execution_options(begin=begin)
+                async with self._engine.connect() as plain:
+                    connection = await plain.execution_options(begin=begin)
                     async with connection.begin():
                         yield connection
         except CorruptError:

@@ -1,0 +1,74 @@
+"""What tests share: a real gateway on loopback, real files, a real process."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+import fixtures
+from fixtures.replay import ReplayGateway
+from service import log
+from service.config import Settings
+from tests.support import Running, running_service
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the person who runs the tests reaches them, nor any file of theirs."""
+    for name in list(os.environ):
+        if name.startswith("MODEL_CATALOG_") or name == "KILOCODE_API_KEY":
+            monkeypatch.delenv(name)
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet() -> None:
+    log.configure("error", "json")
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """The folder of real gateways' bodies."""
+    folder = Path(os.environ.get("CATALOG_CAPTURES", ROOT.parent / "shared" / "captures"))
+    if not folder.is_dir():
+        pytest.skip(f"no captures of real gateways at {folder}; set CATALOG_CAPTURES")
+    return folder
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[ReplayGateway]:
+    """A real gateway that serves October's fixture."""
+    async with ReplayGateway(fixtures.path("kilo-2026-10-01.json")) as replayed:
+        yield replayed
+
+
+@pytest.fixture
+def settings(tmp_path: Path, gateway: ReplayGateway) -> Settings:
+    """Settings that point at that gateway and at a database of the test's own."""
+    return Settings.load(
+        {
+            "gateway_url": gateway.url,
+            "database_url": f"sqlite:///{tmp_path / 'catalog.db'}",
+            "port": 0,
+            "refresh_deadline": 5,
+            "admin_token": "let-me-in",
+        }
+    )
+
+
+@pytest.fixture
+async def running(settings: Settings) -> AsyncIterator[Running]:
+    """The whole service in this process, listening; it refreshes only when told to."""
+    async with running_service(settings) as served:
+        yield served
+
+
+@pytest.fixture
+def database(settings: Settings) -> Path:
+    return settings.database_path

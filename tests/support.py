@@ -1,0 +1,215 @@
+"""Helpers of the tests: the service in this process or in its own, and what to ask of them."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from service.app import Service, service
+from service.config import Settings
+
+
+class Clock:
+    """A wall clock that moves only when it is told to."""
+
+    def __init__(self, at: datetime = datetime(2026, 10, 1, 12, tzinfo=UTC)) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def advance(self, **step: float) -> None:
+        self.at += timedelta(**step)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer, read whole and not inflated."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Client:
+    """Asks one server; adds no header of its own but Host."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self.url = url
+
+    async def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+        """`path` is sent as it is, escapes and all."""
+        from yarl import URL
+
+        async with self._session.request(
+            method,
+            URL(self.url + path, encoded=True),
+            headers=headers,
+            skip_auto_headers=("Accept-Encoding", "Accept", "User-Agent"),
+            allow_redirects=False,
+        ) as response:
+            return Answer(response.status, response.headers.copy(), await response.read())
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        """Header names are given with underscores: accept_encoding="gzip"."""
+        return await self.ask("GET", path, {k.replace("_", "-"): v for k, v in headers.items()})
+
+    async def json(self, path: str) -> Any:
+        answer = await self.get(path)
+        assert answer.status == 200, answer
+        return answer.json()
+
+
+@dataclass(frozen=True)
+class Running:
+    """The service in this process, and a client of it."""
+
+    service: Service
+    client: Client
+
+
+@asynccontextmanager
+async def client_of(url: str) -> AsyncIterator[Client]:
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        yield Client(session, url)
+
+
+@asynccontextmanager
+async def running_service(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Running]:
+    """Everything but the scheduler: a test refreshes when it wants to."""
+    kwargs = {"clock": clock} if clock else {}
+    async with service(settings, **kwargs) as made:
+        runner = web.AppRunner(made.application(), access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            async with client_of(f"http://127.0.0.1:{runner.addresses[0][1]}") as client:
+                yield Running(made, client)
+        finally:
+            await runner.cleanup()
+
+
+class Process:
+    """The real program in its own process. Its log lines are JSON on standard error."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.lines: list[dict[str, Any]] = []
+        self.stray: list[str] = []
+        self._new_line = asyncio.Condition()
+        self._reader = asyncio.create_task(self._read())
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def event(self, name: str, count: int = 1) -> dict[str, Any]:
+        """Wait for the nth log line of that name."""
+        async with asyncio.timeout(30), self._new_line:
+            await self._new_line.wait_for(lambda: len(self._of(name)) >= count or self._is_over)
+        found = self._of(name)
+        assert len(found) >= count, f"ended without {name}: {self.lines} {self.stray}"
+        return found[count - 1]
+
+    async def stop(self, number: int = signal.SIGTERM) -> int:
+        """Signal this very process, and wait for its exit code."""
+        if self._process.returncode is None:
+            os.kill(self._process.pid, number)
+        return await self.wait()
+
+    async def wait(self) -> int:
+        async with asyncio.timeout(30):
+            await self._reader
+            return await self._process.wait()
+
+    def _of(self, name: str) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line.get("event") == name]
+
+    @property
+    def _is_over(self) -> bool:
+        return self._reader.done() or self._process.returncode is not None
+
+    async def _read(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            async with self._new_line:
+                try:
+                    self.lines.append(json.loads(line))
+                except ValueError:
+                    self.stray.append(line.decode(errors="replace").rstrip())
+                self._new_line.notify_all()
+        async with self._new_line:
+            self._new_line.notify_all()
+
+
+@asynccontextmanager
+async def process(*arguments: str, **environment: str) -> AsyncIterator[Process]:
+    """`python -m service …` with these variables; ended by its own process id."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "service",
+        *arguments,
+        env={**os.environ, **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    running = Process(started)
+    try:
+        yield running
+    finally:
+        if started.returncode is None:
+            started.kill()
+        await running.wait()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+async def run(*arguments: str, **environment: str) -> Run:
+    """`python -m service …` to its end."""
+    started = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "service",
+        *arguments,
+        env={**os.environ, **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(60):
+        out, err = await started.communicate()
+    assert started.returncode is not None
+    return Run(started.returncode, out.decode(), err.decode())
+
+
+def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Look into a database as a person with `sqlite3` would."""
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(sql).fetchall()
