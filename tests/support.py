@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from service.app import Service, service
+from service.catalog import utc_now
 from service.config import Settings
 
 
@@ -90,10 +91,11 @@ async def client_of(url: str) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def running_service(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Running]:
+async def running_service(
+    settings: Settings, clock: Callable[[], datetime] = utc_now
+) -> AsyncIterator[Running]:
     """Everything but the scheduler: a test refreshes when it wants to."""
-    kwargs = {"clock": clock} if clock else {}
-    async with service(settings, **kwargs) as made:
+    async with service(settings, clock=clock) as made:
         runner = web.AppRunner(made.application(), access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
