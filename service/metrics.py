@@ -1,7 +1,9 @@
 """What Prometheus scrapes. One registry an application, so that two in a process do not mix."""
 
+from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client import (
@@ -13,6 +15,8 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from service.catalog import Catalog, Listing, Outcome, Refresh
 
@@ -29,19 +33,8 @@ class Metrics:
         registry = CollectorRegistry()
         self._registry = registry
         ProcessCollector(registry=registry)
-        self._requests = Counter(
-            "model_catalog_http_requests",
-            "Requests answered.",
-            ["route", "method", "status"],
-            registry=registry,
-        )
-        self._latency = Histogram(
-            "model_catalog_http_request_duration_seconds",
-            "Time from the request's headers to the answer being ready.",
-            ["route"],
-            buckets=_LATENCIES,
-            registry=registry,
-        )
+        self._requests = _Requests()
+        registry.register(self._requests)
         self._refreshes = Counter(
             "model_catalog_refresh",
             "Refreshes by outcome and reason.",
@@ -92,8 +85,6 @@ class Metrics:
         self._storage_up = Gauge(
             "model_catalog_storage_up", "1 while the database can be written.", registry=registry
         )
-        self._by_route: dict[tuple[str, str, int], Callable[[], None]] = {}
-        self._time_of: dict[str, Callable[[float], None]] = {}
 
     def watch(
         self, source: str, age_seconds: Callable[[], float | None], storage_up: Callable[[], bool]
@@ -105,15 +96,12 @@ class Metrics:
         )
         self._storage_up.set_function(lambda: float(storage_up()))
 
-    def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count one answer. `route` is a declared pattern, never the path that was asked."""
-        key = (route, method if method in _METHODS else "(other)", status)
-        count = self._by_route.get(key)
-        if count is None:
-            count = self._by_route[key] = self._requests.labels(*key).inc
-            self._time_of[route] = self._latency.labels(route).observe
-        count()
-        self._time_of[route](seconds)
+    def observer_of(self, route: str) -> Callable[[str, int, float], None]:
+        """Counts answers of one route: method, status, seconds.
+
+        `route` is a declared pattern, never the path that was asked.
+        """
+        return self._requests.observer_of(route)
 
     def observe_refresh(self, refresh: Refresh, listing: Listing | None) -> None:
         """Count one refresh. `listing` is what it read, if it read anything."""
@@ -143,3 +131,44 @@ class Metrics:
         """The exposition in the format asked for, and its content type."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
+
+
+class _Requests(Collector):
+    """Counts in plain numbers, as one thread makes all answers: a tenth of the time."""
+
+    def __init__(self) -> None:
+        self._answers: Tally[tuple[str, str, int]] = Tally()
+        self._buckets: dict[str, list[int]] = {}
+        self._seconds: dict[str, float] = {}
+
+    def observer_of(self, route: str) -> Callable[[str, int, float], None]:
+        answers, sums = self._answers, self._seconds
+        buckets = self._buckets.setdefault(route, [0] * (len(_LATENCIES) + 1))
+        sums.setdefault(route, 0.0)
+
+        def observe(method: str, status: int, seconds: float) -> None:
+            answers[route, method if method in _METHODS else "(other)", status] += 1
+            buckets[bisect_left(_LATENCIES, seconds)] += 1
+            sums[route] += seconds
+
+        return observe
+
+    def collect(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily(
+            "model_catalog_http_requests",
+            "Requests answered.",
+            labels=["route", "method", "status"],
+        )
+        for (route, method, status), count in self._answers.items():
+            requests.add_metric([route, method, str(status)], count)
+        yield requests
+        latency = HistogramMetricFamily(
+            "model_catalog_http_request_duration_seconds",
+            "Time to make an answer, without sending it.",
+            labels=["route"],
+        )
+        bounds = [*map(str, _LATENCIES), "+Inf"]
+        for route, buckets in self._buckets.items():
+            cumulated = list(zip(bounds, accumulate(buckets), strict=True))
+            latency.add_metric([route], cumulated, self._seconds[route])
+        yield latency

@@ -11,7 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final, TypeGuard, TypeVar
 
 from service.catalog import Cost, Listing, Model, Pricing, Reason, Reject
@@ -35,6 +35,8 @@ EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 MAX_INDEX: Final = 2**31 - 1
 MAX_INT_DIGITS: Final = 40
 MAX_WORD_LENGTH: Final = 100
+MAX_BRACKETS: Final = 8
+"""Brackets looked at in the end of a name: each costs a copy of it."""
 MAX_UNREAD_KEYS: Final = 100
 """Distinct unread keys that are reported; a gateway could send any number."""
 
@@ -43,6 +45,9 @@ _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _NEVER: Final = date(2098, 12, 31)
 """What the gateway sends as an expiry that is not planned."""
+
+_EXACT: Final = Context(prec=MAX_WORD_LENGTH)
+"""As many digits as the text of a price may have; the default context rounds to 28."""
 
 _MARKETING: Final = re.compile(
     r"""\$+ | new | (up\ to\ )?\d{1,3}\s?%\ off | lowest\ price | retir(es|ed|ing)\b.*
@@ -378,7 +383,9 @@ def split_badges(name: str) -> tuple[str, tuple[str, ...]]:
     rest = name.strip()
     kept: list[str] = []
     badges: list[str] = []
-    while rest.endswith(")") and (at := rest.rfind("(")) >= 0:
+    for _ in range(MAX_BRACKETS):
+        if not rest.endswith(")") or (at := rest.rfind("(")) < 0:
+            break
         suffix = rest[at + 1 : -1].strip()
         if _MARKETING.fullmatch(suffix):
             badges.append(suffix)
@@ -524,14 +531,14 @@ _DYNAMIC: Final = -1.0
 def _usd(price: Decimal) -> float:
     if price < 0:
         return _DYNAMIC
-    nearest = float(abs(price))
+    nearest = float(price.copy_abs())  # abs() would round
     if price > MAX_USD or (price and not nearest):
         raise _BadValueError
     return nearest
 
 
 def _usd_per_mtok(value: object) -> float:
-    return _usd(_price(value).scaleb(6))
+    return _usd(_price(value).scaleb(6, _EXACT))
 
 
 def _usd_per_one(value: object) -> float:

@@ -1,6 +1,7 @@
 """Every path, its handler, and the one edge that counts requests and shapes errors."""
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -24,6 +25,7 @@ from service.query import nearest
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 UNMATCHED: Final = "(unmatched)"
+ANYTHING_ELSE: Final = "/{anything_else:.*}"
 _PREFLIGHT: Final = {
     hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD",
@@ -126,7 +128,7 @@ class Api:
 
     async def index(self, request: web.Request) -> web.Response:
         _only(request)
-        paths = [path for _, path, _ in self._routes()]
+        paths = [_plain(pattern) for _, pattern, _ in self._routes()]
         return self._now({"name": "model-catalog", "version": self.version, "paths": paths})
 
     async def healthz(self, request: web.Request) -> web.Response:
@@ -169,80 +171,88 @@ class Api:
         ]
 
     def application(self) -> web.Application:
-        """The routes behind the edge."""
-        application = web.Application(middlewares=[self._edge], client_max_size=1024)
-        for method, path, handler in self._routes():
+        """The routes, and behind them one that answers whatever is left."""
+        application = web.Application(client_max_size=1024)
+        for method, pattern, handler in self._routes():
+            counted = self._counted(_plain(pattern), handler)
             if method == hdrs.METH_GET:
-                application.router.add_get(path, handler)
+                application.router.add_get(pattern, counted)  # HEAD too
             else:
-                application.router.add_route(method, path, handler)
+                application.router.add_route(method, pattern, counted)
+        application.router.add_route("*", ANYTHING_ELSE, self._counted(UNMATCHED, self.unmatched))
         return application
 
-    @property
-    def _edge(self) -> Any:  # noqa: ANN401 — aiohttp's middleware type is not public
-        """Counts every answer, and turns every error into one of the two declared shapes."""
+    def _counted(self, route: str, handler: Handler) -> Handler:
+        """The one edge: counts every answer, and turns every error into a declared shape.
 
-        @web.middleware
-        async def edge(request: web.Request, handler: Handler) -> web.StreamResponse:
+        Not a middleware: aiohttp's cost a sixth of the time of a whole answer.
+        """
+        observe = self.metrics.observer_of(route)
+        server = f"model-catalog/{self.version}"
+
+        async def counted(request: web.Request) -> web.StreamResponse:
             began = perf_counter()
             try:
                 response = await handler(request)
-            except Problem as problem:
-                response = _shaped(request, problem)
-            except NotPublishedError as error:
-                unready = HTTPStatus.SERVICE_UNAVAILABLE
-                response = _shaped(
-                    request, Problem(unready, str(error), headers={hdrs.RETRY_AFTER: "1"})
-                )
-            except web.HTTPException as error:
-                response = _unrouted(request, error, [path for _, path, _ in self._routes()])
-            except Exception:  # noqa: BLE001 — the last line of defence: logged, and no traceback to the client
-                _log.exception("request_broke", method=request.method, path=request.path[:300])
-                response = _shaped(request, _defect())
-            self.metrics.observe_request(
-                _route(request), request.method, response.status, perf_counter() - began
-            )
+            except Exception as error:  # noqa: BLE001 — each has its shape, a defect too
+                response = _shaped(request, error)
+            response.headers[hdrs.SERVER] = server
+            observe(request.method, response.status, perf_counter() - began)
             return response
 
-        return edge
+        return counted
+
+    async def unmatched(self, request: web.Request) -> web.Response:
+        """OPTIONS, a method that is not for the path, or no such path."""
+        allowed = await _methods_of(request)
+        if not allowed:
+            paths = [_plain(pattern) for _, pattern, _ in self._routes()]
+            near = nearest(request.path[:300], paths, 1)
+            hint = f"did you mean {near[0]}?" if near else "/ lists the paths there are"
+            raise Problem(HTTPStatus.NOT_FOUND, f"there is nothing here; {hint}", nearest=near)
+        allow: dict[str, str] = {hdrs.ALLOW: ", ".join(sorted({*allowed, hdrs.METH_OPTIONS}))}
+        if request.method == hdrs.METH_OPTIONS:
+            cors = _PREFLIGHT if hdrs.METH_GET in allowed else {}
+            return web.Response(status=HTTPStatus.NO_CONTENT, headers=allow | cors)
+        detail = f"{request.method[:20]} is not for this path; allowed: {allow[hdrs.ALLOW]}"
+        raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=allow)
 
 
-def _defect() -> Problem:
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "a defect of this service; its log tells more")
+async def _methods_of(request: web.Request) -> set[str]:
+    """The methods that the declared routes have for the path."""
+    methods: set[str] = set()
+    for resource in request.app.router.resources():
+        if resource.canonical != _plain(ANYTHING_ELSE):
+            methods |= (await resource.resolve(request))[1]
+    return methods
 
 
-def _route(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    return resource.canonical if resource else UNMATCHED
+def _plain(pattern: str) -> str:
+    """`/v1/models/{id:.+}` → `/v1/models/{id}`."""
+    return re.sub(r"\{(\w+):[^}]*\}", r"{\1}", pattern)
 
 
-def _shaped(request: web.Request, problem: Problem) -> web.Response:
+def _shaped(request: web.Request, error: Exception) -> web.Response:
+    problem = _problem(request, error)
     shape = problems.openai if request.path.startswith("/v1/") else problems.native
     return shape(problem)
 
 
-def _unrouted(
-    request: web.Request, error: web.HTTPException, paths: list[str]
-) -> web.StreamResponse:
-    """What aiohttp refuses by itself: no such path, no such method, a body that is too large."""
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        return _wrong_method(request, error)
-    status = HTTPStatus(error.status)
-    if status is not HTTPStatus.NOT_FOUND:
-        return _shaped(request, Problem(status, error.reason))
-    near = nearest(request.path[:300], paths, 1)
-    hint = f"; did you mean {near[0]}?" if near else "; / lists the paths there are"
-    return _shaped(request, Problem(status, f"there is nothing here{hint}", nearest=near))
-
-
-def _wrong_method(request: web.Request, error: web.HTTPMethodNotAllowed) -> web.Response:
-    allowed = {*error.allowed_methods, hdrs.METH_OPTIONS}
-    allow: dict[str, str] = {hdrs.ALLOW: ", ".join(sorted(allowed))}
-    if request.method == hdrs.METH_OPTIONS:
-        cors = _PREFLIGHT if hdrs.METH_GET in allowed else {}
-        return web.Response(status=HTTPStatus.NO_CONTENT, headers=allow | cors)
-    detail = f"{request.method[:20]} is not for this path; allowed: {allow[hdrs.ALLOW]}"
-    return _shaped(request, Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=allow))
+def _problem(request: web.Request, error: Exception) -> Problem:
+    match error:
+        case Problem():
+            return error
+        case NotPublishedError():
+            headers: dict[str, str] = {hdrs.RETRY_AFTER: "1"}
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+        case web.HTTPException():
+            return Problem(HTTPStatus(error.status), error.reason)
+        case _:
+            _log.error(
+                "request_broke", method=request.method, path=request.path[:300], exc_info=error
+            )
+            detail = "a defect of this service; its log tells more"
+            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
 def _only(request: web.Request, *known: str) -> None:

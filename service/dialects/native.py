@@ -10,7 +10,9 @@ Json = dict[str, Any]
 
 def time_text(at: datetime | None) -> str | None:
     """RFC 3339 in UTC, whole seconds: `2026-08-16T10:00:00Z`."""
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if at is None:
+        return None
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def number(value: float | None) -> float | int | None:

@@ -1,0 +1,114 @@
+"""The servers under load, each in a process of its own on the first core."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvloop
+from aiohttp import web
+
+SERVER_CORE = {0}
+LOAD_CORES = set(os.sched_getaffinity(0)) - SERVER_CORE or SERVER_CORE
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process that listens."""
+
+    pid: int
+    port: int
+    seconds_to_listen: float
+
+    @property
+    def resident_mb(self) -> float:
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+        return int(line.split()[1]) / 1024
+
+
+@contextmanager
+def _spawn(*command: str, **environment: str) -> Iterator[Server]:
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: os.sched_setaffinity(0, SERVER_CORE),  # noqa: PLW1509 — no threads yet
+    )
+    try:
+        assert process.stderr is not None
+        line = json.loads(process.stderr.readline())
+        while line.get("event") != "listening":
+            line = json.loads(process.stderr.readline())
+        port = int(line["url"].rpartition(":")[2])
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(process.stderr)
+            yield Server(process.pid, port, time.perf_counter() - began)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+
+
+@contextmanager
+def catalog(gateway_url: str) -> Iterator[Server]:
+    """The service on an empty database."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _spawn(
+            "service",
+            "serve",
+            MODEL_CATALOG_PORT="0",
+            MODEL_CATALOG_GATEWAY_URL=gateway_url,
+            MODEL_CATALOG_DATABASE_URL=f"sqlite:///{folder}/catalog.db",
+            MODEL_CATALOG_ADMIN_TOKEN="bench",
+            MODEL_CATALOG_LOG_FORMAT="json",
+        ) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def bare(body: bytes, headers: dict[str, str]) -> Iterator[Server]:
+    """aiohttp and nothing else: the same bytes from a handler of one line."""
+    with tempfile.NamedTemporaryFile(delete_on_close=False) if sys.version_info >= (3, 12) else tempfile.NamedTemporaryFile() as file:  # noqa: E501
+        file.write(body)
+        file.flush()
+        with _spawn("benchmarks.servers", file.name, json.dumps(headers)) as server:
+            yield server
+
+
+async def _serve_bare(body: bytes, headers: dict[str, str]) -> None:
+    async def whole(_: web.Request) -> web.Response:
+        return web.Response(body=body, headers=headers)
+
+    async def not_modified(_: web.Request) -> web.Response:
+        return web.Response(status=304, headers={"ETag": headers["ETag"]})
+
+    application = web.Application()
+    application.router.add_get("/200", whole)
+    application.router.add_get("/304", not_modified)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    print(json.dumps({"event": "listening", "url": url}), file=sys.stderr, flush=True)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await stop.wait()
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop_runner:
+        loop_runner.run(_serve_bare(Path(sys.argv[1]).read_bytes(), json.loads(sys.argv[2])))
