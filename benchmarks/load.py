@@ -96,7 +96,9 @@ def rate(port: int, asked: bytes, size: int, *, connections: int = 16, seconds: 
         return runner.run(_rate(port, asked, size, connections, seconds))
 
 
-async def probe(port: int, asked: bytes, *, every_seconds: float, until: asyncio.Event) -> list[float]:
+async def probe(
+    port: int, asked: bytes, *, every_seconds: float, until: asyncio.Event
+) -> list[float]:
     """Latencies in seconds of requests sent at a steady pace, whether or not answers are late."""
     latencies: list[float] = []
     began = time.perf_counter()

@@ -1,13 +1,11 @@
 """The servers under load, each in a process of its own on the first core."""
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from pathlib import Path
 import uvloop
 from aiohttp import web
 
+TOKEN = "bench"
 SERVER_CORE = {0}
 LOAD_CORES = set(os.sched_getaffinity(0)) - SERVER_CORE or SERVER_CORE
 
@@ -52,8 +51,7 @@ def _spawn(*command: str, **environment: str) -> Iterator[Server]:
         while line.get("event") != "listening":
             line = json.loads(process.stderr.readline())
         port = int(line["url"].rpartition(":")[2])
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(process.stderr)
+        with process.stderr:
             yield Server(process.pid, port, time.perf_counter() - began)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -61,31 +59,46 @@ def _spawn(*command: str, **environment: str) -> Iterator[Server]:
 
 
 @contextmanager
-def catalog(gateway_url: str) -> Iterator[Server]:
-    """The service on an empty database."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _spawn(
-            "service",
-            "serve",
-            MODEL_CATALOG_PORT="0",
-            MODEL_CATALOG_GATEWAY_URL=gateway_url,
-            MODEL_CATALOG_DATABASE_URL=f"sqlite:///{folder}/catalog.db",
-            MODEL_CATALOG_ADMIN_TOKEN="bench",
-            MODEL_CATALOG_LOG_FORMAT="json",
-        ) as server,
-    ):
+def catalog(folder: Path, gateway_url: str) -> Iterator[Server]:
+    """The service, on a database in the folder."""
+    with _spawn(
+        "service",
+        "serve",
+        MODEL_CATALOG_PORT="0",
+        MODEL_CATALOG_GATEWAY_URL=gateway_url,
+        MODEL_CATALOG_DATABASE_URL=f"sqlite:///{folder}/catalog.db",
+        MODEL_CATALOG_ADMIN_TOKEN=TOKEN,
+        MODEL_CATALOG_LOG_FORMAT="json",
+    ) as server:
         yield server
 
 
 @contextmanager
-def bare(body: bytes, headers: dict[str, str]) -> Iterator[Server]:
-    """aiohttp and nothing else: the same bytes from a handler of one line."""
-    with tempfile.NamedTemporaryFile(delete_on_close=False) if sys.version_info >= (3, 12) else tempfile.NamedTemporaryFile() as file:  # noqa: E501
-        file.write(body)
-        file.flush()
-        with _spawn("benchmarks.servers", file.name, json.dumps(headers)) as server:
-            yield server
+def bare(folder: Path, body: bytes, headers: dict[str, str]) -> Iterator[Server]:
+    """Nothing but aiohttp: the same bytes from a handler of one line."""
+    file = folder / "body"
+    file.write_bytes(body)
+    with _spawn("benchmarks.servers", str(file), json.dumps(headers)) as server:
+        yield server
+
+
+@contextmanager
+def gateway(list_file: Path) -> Iterator[str]:
+    """The replayed gateway, off the servers' core. Gives its base URL."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fixtures.replay", "--port", "0", str(list_file)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        with process.stdout:
+            line = process.stdout.readline()
+            address = next(word for word in line.split() if word.startswith("http"))
+            yield address.removesuffix("models")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
 
 
 async def _serve_bare(body: bytes, headers: dict[str, str]) -> None:

@@ -233,6 +233,10 @@ class Catalog:
     removed: tuple[Row, ...] = ()
 
 
+Census = Mapping[tuple[str, Status, Origin], int]
+"""Models by source, status and origin, tombstones too."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject:
     """An entry that could not be made a model."""

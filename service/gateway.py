@@ -57,8 +57,9 @@ class Gateway:
     @property
     def scope(self) -> str:
         """Fingerprint of the address and the credential: a list belongs to both."""
-        secret = (self._api_key or "").encode()
-        return hashlib.blake2b(str(self._url).encode(), key=secret[:64], digest_size=8).hexdigest()
+        # Digested first: only 64 bytes fit as a key, and tokens of one issuer begin alike.
+        secret = hashlib.blake2b((self._api_key or "").encode()).digest()
+        return hashlib.blake2b(str(self._url).encode(), key=secret, digest_size=8).hexdigest()
 
     async def fetch(self, known: Validators | None = None) -> Fetched:
         """Ask for the list, unless it is still the known one.
@@ -225,7 +226,7 @@ def _retry_after(value: str, now: datetime | None = None) -> float | None:
         return float(text[:10])
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(
         0.0, (at.replace(tzinfo=at.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds()

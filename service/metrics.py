@@ -18,7 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.catalog import Catalog, Listing, Outcome, Refresh
+from service.catalog import Census, Listing, Outcome, Refresh
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series, and nothing here reads them
 
@@ -117,19 +117,20 @@ class Metrics:
         for field, count in listing.bad_fields.items():
             self._bad_fields.labels(source, field).inc(count)
 
-    def observe_catalog(self, catalog: Catalog) -> None:
+    def observe_snapshot(self, revision: int, census: Census) -> None:
         """Tell what is served."""
-        self._revision.set(catalog.revision)
-        rows = (*catalog.rows, *catalog.removed)
+        self._revision.set(revision)
         self._models.clear()
-        for (source, status, origin), count in Tally(
-            (row.model.source, row.life.status, row.origin) for row in rows
-        ).items():
+        for (source, status, origin), count in census.items():
             self._models.labels(source, status, origin).set(count)
 
     def render(self, accept: str) -> tuple[bytes, str]:
-        """The exposition in the format asked for, and its content type."""
-        encode, content_type = choose_encoder(accept)
+        """The exposition in the format asked for, and its content type.
+
+        Only the format is taken from the client: versions of its own choice break the encoder.
+        """
+        openmetrics = "application/openmetrics-text"
+        encode, content_type = choose_encoder(openmetrics if openmetrics in accept else "")
         return encode(self._registry), content_type
 
 

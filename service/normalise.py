@@ -27,6 +27,8 @@ MAX_USD: Final = Decimal(1_000_000)
 """Per million tokens (or per one): more is absurd."""
 MAX_REJECTED_RATIO: Final = 0.2
 MAX_ENTRIES: Final = 50_000
+MIN_BODY_LENGTH: Final = 100
+"""No list with an entry is shorter."""
 
 MODALITIES: Final = ("text", "image", "audio", "video", "file", "pdf")
 """`pdf` is Kilo's own word beside OpenRouter's `file`."""
@@ -114,7 +116,7 @@ def _text(body: bytes) -> str:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnbelievableError(Reason.CHARSET, f"not UTF-8 at byte {error.start}") from None
-    if text.strip(" \t\n\r") in {"", "null"}:
+    if len(text) < MIN_BODY_LENGTH and text.strip(" \t\n\r") in {"", "null"}:
         raise UnbelievableError(Reason.EMPTY_BODY, "the body is empty", is_transient=True)
     return text
 

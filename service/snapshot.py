@@ -5,7 +5,8 @@ A snapshot is immutable: a reader that holds one sees one generation, whatever i
 
 import gzip
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ import brotli
 import orjson
 import zstandard
 
-from service.catalog import Catalog, Row
+from service.catalog import Catalog, Census, Row
 from service.dialects import native, openai
 
 MIN_COMPRESSED_BYTES: Final = 256
@@ -74,16 +75,32 @@ class Document:
         return self
 
 
+class Documents:
+    """The documents of single models, by name; each is made on first use, then kept."""
+
+    def __init__(self, bodies: Mapping[str, bytes]) -> None:
+        self._bodies = bodies
+        self._made: dict[str, Document] = {}
+
+    def get(self, name: str) -> Document | None:
+        """The document of that id or ref."""
+        document = self._made.get(name)
+        if document is None and (body := self._bodies.get(name)) is not None:
+            document = self._made[name] = Document(body)
+        return document
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything that is served of one revision."""
 
     catalog: Catalog
+    census: Census
     models: Document
-    model: Mapping[str, Document]
+    model: Documents
     """By ref and by id, tombstones too."""
     openai_models: Document
-    openai_model: Mapping[str, Document]
+    openai_model: Documents
 
 
 def snapshot(catalog: Catalog) -> Snapshot:
@@ -91,14 +108,16 @@ def snapshot(catalog: Catalog) -> Snapshot:
     rows = [(row, _json(native.model(row))) for row in catalog.rows]
     offered = [(row, _json(openai.model(row))) for row in catalog.rows if openai.offers(row)]
     removed = [(row, _json(native.model(row))) for row in catalog.removed]
+    openai_models = Document(
+        _joined(openai.envelope(catalog), offered), omitted=len(rows) - len(offered)
+    )
     return Snapshot(
         catalog=catalog,
+        census=census(catalog),
         models=Document(_joined(native.envelope(catalog), rows)).encode(),
-        model=_by_name([*rows, *removed]),
-        openai_models=Document(
-            _joined(openai.envelope(catalog), offered), omitted=len(rows) - len(offered)
-        ).encode(),
-        openai_model=_by_name((row, openai.single(body)) for row, body in offered),
+        model=Documents(_by_name([*rows, *removed])),
+        openai_models=openai_models.encode(),
+        openai_model=Documents(_by_name([(row, openai.single(body)) for row, body in offered])),
     )
 
 
@@ -108,11 +127,16 @@ def models_body(catalog: Catalog) -> bytes:
     return _joined(native.envelope(catalog), rows)
 
 
-def _by_name(bodies: Iterable[tuple[Row, bytes]]) -> Mapping[str, Document]:
+def census(catalog: Catalog) -> Census:
+    """How many models there are of each kind, tombstones too."""
+    rows = (*catalog.rows, *catalog.removed)
+    return Counter((row.model.source, row.life.status, row.origin) for row in rows)
+
+
+def _by_name(bodies: Sequence[tuple[Row, bytes]]) -> Mapping[str, bytes]:
     """By id and by ref. A ref is unambiguous, so it wins over an id that looks like one."""
-    documents = [(row, Document(body)) for row, body in bodies]
-    by_id = {row.model.id: document for row, document in reversed(documents)}
-    return by_id | {row.model.ref: document for row, document in documents}
+    by_id = {row.model.id: body for row, body in reversed(bodies)}
+    return by_id | {row.model.ref: body for row, body in bodies}
 
 
 def _joined(envelope: Mapping[str, object], bodies: Iterable[tuple[Row, bytes]]) -> bytes:

@@ -32,7 +32,7 @@ from service.tables import entries, refreshes, revisions, versions
 
 _T = TypeVar("_T")
 _HELD_LIMIT: Final = 10
-_BATCH: Final = 200
+_BATCH: Final = 100
 """Rows a statement: the event loop serves readers between two batches."""
 
 _COSTS: Final = tuple(field.name for field in fields(Cost))

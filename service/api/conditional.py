@@ -149,5 +149,5 @@ def _is_not_after(last_modified: str, if_modified_since: str) -> bool:
         return True
     try:
         return parsedate_to_datetime(last_modified) <= parsedate_to_datetime(if_modified_since)
-    except (ValueError, TypeError):  # TypeError: one has no zone, so is no HTTP date
+    except (ValueError, TypeError, OverflowError):  # TypeError: one has no zone: no HTTP date
         return False

@@ -206,7 +206,7 @@ class Api:
         """OPTIONS, a method that is not for the path, or no such path."""
         allowed = await _methods_of(request)
         if not allowed:
-            paths = [_plain(pattern) for _, pattern, _ in self._routes()]
+            paths = [_plain(pattern) for _, pattern, _ in self._routes() if pattern != "/"]
             near = nearest(request.path[:300], paths, 1)
             hint = f"did you mean {near[0]}?" if near else "/ lists the paths there are"
             raise Problem(HTTPStatus.NOT_FOUND, f"there is nothing here; {hint}", nearest=near)

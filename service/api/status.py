@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from service.catalog import Catalog, Listing, Origin, Refresh, Shrink, Status
+from service.catalog import Catalog, Census, Listing, Origin, Refresh, Shrink, Status
 from service.dialects.native import time_text
 from service.errors import StorageError
 from service.present import Present
+from service.snapshot import census
 
 Json = dict[str, Any]
 
@@ -46,7 +47,7 @@ def status_json(version: str, present: Present, health: SourceHealth) -> Json:
         "stale": present.is_stale,
         "checkedAt": time_text(present.checked_at),
         "ageSeconds": None if age is None else round(age),
-        "models": _counts(catalog) if catalog else {},
+        "models": _counts(present.snapshot.census) if present.snapshot else {},
         "storage": _storage(health.storage_error),
         "sources": [_source(health)],
     }
@@ -91,17 +92,20 @@ def stored_status_json(
         "revision": catalog.revision,
         "updatedAt": time_text(catalog.updated_at),
         "checkedAt": time_text(last_good.at) if last_good else None,
-        "models": _counts(catalog),
+        "models": _counts(census(catalog)),
         "lastRefresh": last and refresh_json(last),
         "lastGoodRefresh": last_good and refresh_json(last_good),
     }
 
 
-def _counts(catalog: Catalog) -> Mapping[str, int]:
-    by_status = Counter(row.life.status for row in (*catalog.rows, *catalog.removed))
-    by_origin = Counter(row.origin for row in catalog.rows)
+def _counts(found: Census) -> Mapping[str, int]:
+    """Models on offer, by status (tombstones too), and by origin."""
+    by_status, by_origin = Counter[str](), Counter[str]()
+    for (_, status, origin), count in found.items():
+        by_status[status] += count
+        by_origin[origin] += 0 if status is Status.REMOVED else count
     return {
-        "total": len(catalog.rows),
+        "total": by_origin.total(),
         **{str(status): by_status[status] for status in Status},
         **{str(origin): by_origin[origin] for origin in Origin},
     }
