@@ -196,8 +196,9 @@ async def _listening(running: Service) -> AsyncIterator[None]:
     try:
         try:
             await web.TCPSite(runner, settings.host, settings.port).start()
-        except OSError as error:
-            raise ListenError(settings.host, settings.port, error.strerror or str(error)) from None
+        except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
+            detail = getattr(error, "strerror", None) or str(error)
+            raise ListenError(settings.host, settings.port, detail) from None
         host, port = runner.addresses[0][:2]
         catalog = running.present.require().catalog
         _log.info(

@@ -42,7 +42,7 @@ def _base_url(value: str) -> str:
     _ = parts.port  # raises ValueError when it is not a number
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(value)
-    if parts.query or parts.fragment or parts.username or parts.password:
+    if "@" in parts.netloc or re.search(r"[?#\\\s]", value):
         raise ValueError(value)
     return value.rstrip("/") + "/"
 
@@ -68,10 +68,11 @@ def _header_safe(value: object) -> object:
     return value.strip()
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+# A longer one is past what dates can count, and would break only later.
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(le=36_500 * 86_400)]
 Secret = Annotated[SecretStr | None, BeforeValidator(_header_safe)]
 
-_DURATION_FORM = "seconds, or a number with s, m, h or d (900, 15m, 24h)"
+_DURATION_FORM = "seconds, or a number with s, m, h or d (900, 15m, 24h; at most 36500d)"
 _PRINTABLE = "printable ASCII characters without spaces"
 
 
@@ -140,8 +141,8 @@ class Settings(BaseSettings):
         "Default: three intervals.", f"{_DURATION_FORM}, more than 0", gt=0, allow_inf_nan=False,
     )  # fmt: skip
     cache_max_age: Seconds = _setting(
-        60.0, "How long clients and proxies may reuse an answer without asking.", _DURATION_FORM,
-        ge=0, le=31_536_000,
+        60.0, "How long clients and proxies may reuse an answer without asking.",
+        "seconds, or a number with s, m, h or d (60, 5m, 1h; at most 365d)", ge=0, le=31_536_000,
     )  # fmt: skip
     admin_token: Secret = _setting(
         None, "Bearer token of `POST /catalog/refresh`; without it that path is off.",

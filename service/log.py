@@ -7,6 +7,10 @@ from typing import Final
 import structlog
 
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_BAD_REQUESTS: Final = {
+    "aiohttp.http_exceptions.BadHttpMessage",
+    "aiohttp.web_protocol.RequestPayloadError",
+}
 
 
 def configure(level: str, form: str) -> None:
@@ -22,6 +26,7 @@ def configure(level: str, form: str) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _when_and_what_first,
             *tracebacks,
             renderer,
         ],
@@ -32,3 +37,19 @@ def configure(level: str, form: str) -> None:
     # Libraries speak up only when something is wrong; APScheduler warns of every skipped run.
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    logging.getLogger("aiohttp.server").addFilter(_is_our_fault)
+
+
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """Not a traceback of aiohttp's for a request that is no HTTP: anybody can send one."""
+    kind = record.exc_info[0] if record.exc_info else None
+    names = {f"{base.__module__}.{base.__name__}" for base in kind.__mro__} if kind else set()
+    return not names & _BAD_REQUESTS
+
+
+def _when_and_what_first(
+    logger: object, method: str, line: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    del logger, method
+    head = {name: line.pop(name) for name in ("timestamp", "level", "event")}
+    return {**head, **line}

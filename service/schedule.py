@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -31,10 +32,11 @@ def delay_after(
 ) -> float | None:
     """Seconds until the next try after so many failures in a row; None: at the next period.
 
-    What the gateway asks for is obeyed up to a cap. Else a failure that may pass is tried again
-    after a random share of a doubling wait, never longer than the interval.
+    What the gateway asks for is obeyed up to a cap; 0 or a past date asks for nothing. Else a
+    failure that may pass is tried again after a random share of a doubling wait, never longer than
+    the interval.
     """
-    if failure.retry_after_seconds is not None:
+    if failure.retry_after_seconds:
         return min(failure.retry_after_seconds, retry_after_max_seconds)
     if not failure.is_transient:
         return None
@@ -52,6 +54,7 @@ class Schedule:
         self._interval_seconds = interval_seconds
         self._retry_after_max_seconds = retry_after_max_seconds
         self._failures = 0
+        self._planned_for: RefreshError | None = None
         self._not_before: float = 0.0
         self._watchdog: asyncio.TimerHandle | None = None
         self._scheduler = AsyncIOScheduler(timezone=UTC)
@@ -95,14 +98,19 @@ class Schedule:
         await self._refresher.drain(drain_seconds)
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)  # waiting would cancel what was just drained
+            await asyncio.sleep(0)  # it happens in the loop's next turn
 
     async def _run(self) -> None:
-        await self._refresher.run()
-        self.plan()
+        with suppress(asyncio.CancelledError):  # stopped with the service: APScheduler would log it
+            await self._refresher.run()
+            self.plan()
 
     def plan(self) -> None:
-        """Decide when to refresh next, now that a refresh has ended."""
+        """Decide when to refresh next, now that a refresh has ended. Everyone who joined it asks."""
         failure = self._refresher.failure
+        if failure is not None and failure is self._planned_for:
+            return
+        self._planned_for = failure
         self._not_before = 0.0
         if failure is None:
             self._failures = 0
@@ -121,7 +129,7 @@ class Schedule:
         )
         if delay is None:
             return
-        if failure.retry_after_seconds is not None:
+        if failure.retry_after_seconds:
             self._not_before = asyncio.get_running_loop().time() + delay
         self._run_in(delay)
 

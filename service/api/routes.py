@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import ceil
 from time import perf_counter
 from typing import Any, Final, Protocol
 
@@ -105,8 +106,8 @@ class Api:
         if (wait := self.operator.wait_seconds) > 0:
             raise Problem(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"the gateway asked to be left alone for {wait:.0f} more seconds",
-                headers={hdrs.RETRY_AFTER: f"{wait:.0f}"},
+                f"the gateway asked to be left alone for {ceil(wait)} more seconds",
+                headers={hdrs.RETRY_AFTER: str(ceil(wait))},
             )
         return _refreshed(await self.operator.refresh(accept_held=accept == "held"))
 
