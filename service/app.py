@@ -55,10 +55,8 @@ class Service:
     schedule: Schedule
 
     async def refresh(self, *, accept_held: bool = False) -> Refresh:
-        """Refresh now, or join the refresh under way, and plan the next one anew."""
-        refresh = await self.refresher.run(accept_held=accept_held)
-        self.schedule.plan()
-        return refresh
+        """Refresh now, or join the refresh under way."""
+        return await self.refresher.run(accept_held=accept_held)
 
     @property
     def wait_seconds(self) -> float:
@@ -75,7 +73,8 @@ class Service:
             next_refresh=self.schedule.next_run,
             last=refresher.recent.last,
             last_good=refresher.recent.last_good,
-            held=refresher.held,
+            held=refresher.recent.held,
+            gap=refresher.gap,
             listing=refresher.listing,
             storage_error=refresher.storage_error,
         )

@@ -249,6 +249,6 @@ def _unreachable(error: Exception) -> RefreshError:  # noqa: PLR0911 — a table
         case aiohttp.ClientPayloadError():
             return UnreachableError(Reason.TRUNCATED, "the body ends early", is_transient=True)
         case aiohttp.ClientResponseError():
-            return UnreachableError(Reason.PROTOCOL, f"not HTTP: {error.message}")
+            return UnreachableError(Reason.PROTOCOL, f"not HTTP: {' '.join(error.message.split())}")
         case _:
             return UnreachableError(Reason.CONNECT, str(error) or repr(error), is_transient=True)

@@ -82,11 +82,13 @@ class Refresher:
         self._stored = self._fallback_only()
         self._known: Sequence[Row] = ()
 
+        self.on_landed: Callable[[], None] = lambda: None
+        """Called once after each refresh, however many joined it."""
         self.recent = Recent()
         self.listing: Listing | None = None
         """The last list that was read, with its rejects and oddities."""
-        self.held: Shrink | None = None
-        """What the held list lacks; None when none is held."""
+        self.gap: Shrink | None = None
+        """What the held list lacks; None when none is held, or not since the start."""
         self.failure: RefreshError | None = None
         """Why the last refresh brought nothing; None when it was good or held."""
         self.storage_error: StorageError | None = None
@@ -129,6 +131,8 @@ class Refresher:
 
     async def run(self, *, accept_held: bool = False) -> Refresh:
         """Refresh, or join the refresh under way. The outcome says what came of it."""
+        if accept_held and self._flight is not None:
+            await asyncio.wait([self._flight])  # it does not accept, so it cannot be joined
         if self._flight is None:
             self._flight = asyncio.create_task(self._run(accept_held=accept_held))
             self._flight.add_done_callback(self._land)
@@ -142,8 +146,10 @@ class Refresher:
         flight.cancel()
         await asyncio.wait([flight])
 
-    def _land(self, _: asyncio.Task[Refresh]) -> None:
+    def _land(self, flight: asyncio.Task[Refresh]) -> None:
         self._flight = None
+        if not flight.cancelled():
+            self.on_landed()
 
     async def _run(self, *, accept_held: bool) -> Refresh:
         self._started = monotonic()
@@ -160,6 +166,7 @@ class Refresher:
             refresh = await self._fail(
                 UnreachableError(Reason.INTERNAL, repr(error), is_transient=True)
             )
+        refresh = replace(refresh, duration_ms=self._elapsed_ms)
         self._remember(refresh)
         return refresh
 
@@ -174,7 +181,7 @@ class Refresher:
             return await self._apply(fetched, None, at)
         self._on_step("reading the list")
         listing = await asyncio.to_thread(normalise, fetched.body, self.source)
-        self.listing = listing
+        self.listing = replace(listing, entries={})
         self._refuse_growth(listing)
         gap = await asyncio.to_thread(shrink, self._known, listing.models)
         if gap and not self._is_believed(gap, accept_held=accept_held):
@@ -238,7 +245,7 @@ class Refresher:
             listing=listing,
             observed=gap.observed,
         )
-        self.held = gap
+        self.gap = gap
         await self._log(refresh)
         return refresh
 
@@ -249,7 +256,7 @@ class Refresher:
         try:
             return await self._apply_once(fetched, listing, at)
         except (StaleError, MissingError, CorruptError) as error:
-            self._note(error)
+            _log.warning("reopening", state=error.state, detail=error.detail)
             await self._open_store()
             await self._publish()
             return await self._apply_once(fetched, listing, at)
@@ -273,10 +280,9 @@ class Refresher:
         raw = listing.entries if listing else {}
         if outcome is Outcome.UPDATED:
             await self._save(transition, raw, refresh)
-            await self._publish()
         else:
             await self._log(refresh, raw)
-        self.held = None
+        self.gap = None
         self._present.confirm(at)
         return refresh
 
@@ -291,20 +297,28 @@ class Refresher:
         )
 
     async def _save(self, transition: Transition, raw: Mapping[str, str], refresh: Refresh) -> None:
+        """Encode, then commit, then publish: what cannot be served is never stored."""
+        stored = self._stored_after(transition)
+        made = await asyncio.to_thread(_snapshot_of, stored)
         if self._store.is_open:
             await self._store.commit(transition, raw, refresh)
             self.storage_error = None
-        stored = self._stored
-        others = [row for row in stored.rows if not self._is_ours(row)]
-        stored = replace(stored, rows=(*others, *transition.rows), modified_at=transition.at)
+        self._hold_on_to(stored)
+        self._show(made)
+
+    def _stored_after(self, transition: Transition) -> Stored:
+        others = [row for row in self._stored.rows if not self._is_ours(row)]
+        stored = replace(self._stored, rows=(*others, *transition.rows), modified_at=transition.at)
         if transition.opened:
             stored = replace(stored, revision=transition.revision, updated_at=transition.at)
-        self._hold_on_to(stored)
+        return stored
 
     async def _publish(self) -> None:
-        made = await asyncio.to_thread(_snapshot_of, self._stored)
+        self._show(await asyncio.to_thread(_snapshot_of, self._stored))
+
+    def _show(self, made: Snapshot) -> None:
         self._present.publish(made)
-        self._metrics.observe_snapshot(self._stored.revision, made.census)
+        self._metrics.observe_snapshot(made.catalog.revision, made.census)
         _settle_memory()
 
     # ── what is known ─────────────────────────────────────────────────────────────────────────
@@ -332,11 +346,16 @@ class Refresher:
         refresh = self._record(
             outcome, error.reason, detail=error.detail, http_status=error.http_status
         )
-        try:
-            await self._log(refresh)
-        except StorageError as storage_error:
-            self._note(storage_error)
+        if error.reason is not Reason.STORAGE:
+            try:
+                await self._log(refresh)
+            except StorageError as storage_error:
+                self._note(storage_error)
         return refresh
+
+    @property
+    def _elapsed_ms(self) -> int:
+        return round(1000 * (monotonic() - self._started))
 
     def _record(
         self,
@@ -354,7 +373,7 @@ class Refresher:
         return Refresh(
             source=self.source,
             at=at or self._clock(),
-            duration_ms=round(1000 * (monotonic() - self._started)),
+            duration_ms=self._elapsed_ms,
             outcome=outcome,
             reason=reason,
             detail=detail,

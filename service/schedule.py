@@ -54,10 +54,10 @@ class Schedule:
         self._interval_seconds = interval_seconds
         self._retry_after_max_seconds = retry_after_max_seconds
         self._failures = 0
-        self._planned_for: RefreshError | None = None
         self._not_before: float = 0.0
         self._watchdog: asyncio.TimerHandle | None = None
         self._scheduler = AsyncIOScheduler(timezone=UTC)
+        refresher.on_landed = self._plan
 
     @property
     def next_run(self) -> datetime | None:
@@ -103,14 +103,10 @@ class Schedule:
     async def _run(self) -> None:
         with suppress(asyncio.CancelledError):  # stopped with the service: APScheduler would log it
             await self._refresher.run()
-            self.plan()
 
-    def plan(self) -> None:
-        """Decide when to refresh next, now that a refresh has ended. Everyone who joined it asks."""
+    def _plan(self) -> None:
+        """Decide when to refresh next, now that a refresh has ended."""
         failure = self._refresher.failure
-        if failure is not None and failure is self._planned_for:
-            return
-        self._planned_for = failure
         self._not_before = 0.0
         if failure is None:
             self._failures = 0

@@ -199,12 +199,11 @@ class Store:
         another process has made a revision in between.
         """
         async with self._database.write() as connection:
+            if refresh.outcome.is_good:
+                await _expect_head(connection, refresh.revision)
             await connection.execute(insert(refreshes).values(_refresh_values(refresh)))
             if raw:
                 await _fill_entries(connection, refresh.source, raw)
-            head = await _head(connection)
-        if refresh.revision is not None and head != refresh.revision:
-            raise StaleError(f"revision {head} was made by another process")
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────

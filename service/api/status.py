@@ -1,7 +1,7 @@
 """`/catalog/status` and `/readyz`: how the service is, from memory."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -28,7 +28,10 @@ class SourceHealth:
     next_refresh: datetime | None
     last: Refresh | None
     last_good: Refresh | None
-    held: Shrink | None
+    held: Sequence[Refresh]
+    """Newest first; empty when no list is held."""
+    gap: Shrink | None
+    """What the held list lacks, where it was read by this process."""
     listing: Listing | None
     storage_error: StorageError | None
 
@@ -125,16 +128,18 @@ def _source(health: SourceHealth) -> Json:
         "nextRefresh": time_text(health.next_refresh),
         "lastRefresh": health.last and refresh_json(health.last),
         "lastGoodRefresh": health.last_good and refresh_json(health.last_good),
-        "held": health.held and _held(health.held),
+        "held": _held(health.held, health.gap) if health.held else None,
         "lastList": health.listing and _listing(health.listing),
     }
 
 
-def _held(held: Shrink) -> Json:
+def _held(held: Sequence[Refresh], gap: Shrink | None) -> Json:
     return {
-        "active": held.active,
-        "missing": len(held.missing),
-        "ids": held.missing[:MAX_SHOWN],
+        "since": time_text(held[-1].at),
+        "detail": held[0].detail,
+        "active": gap and gap.active,
+        "missing": gap and len(gap.missing),
+        "ids": gap and gap.missing[:MAX_SHOWN],
     }
 
 
