@@ -9,9 +9,10 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import structlog
-from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy import URL, Connection, event, inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -173,14 +174,13 @@ class Database:
 
 
 def _engine(path: Path, *, writable: bool) -> AsyncEngine:
-    url = f"sqlite+aiosqlite:///{path}"
+    url = URL.create("sqlite+aiosqlite", database=str(path))  # a path may hold % and the like
     if not writable:
         # Without a leftover log the file is whole by itself, and needs no shared-memory file.
         log = path.with_name(path.name + "-wal")
         has_log = log.exists() and log.stat().st_size > 0
-        url = f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true" + (
-            "" if has_log else "&immutable=1"
-        )
+        options = {"mode": "ro", "uri": "true"} | ({} if has_log else {"immutable": "1"})
+        url = url.set(database=f"file:{quote(str(path))}", query=options)
     engine = create_async_engine(url, pool_size=2, max_overflow=4)
     event.listen(engine.sync_engine, "connect", _on_connect)
     event.listen(engine.sync_engine, "begin", _on_begin)
@@ -212,13 +212,16 @@ async def _check_integrity(connection: AsyncConnection) -> None:
 
 def _schema(connection: Connection) -> str | None:
     """The migration a database is at; None for an empty one."""
-    tables = inspect(connection).get_table_names()
+    tables = set(inspect(connection).get_table_names())
     if not tables:
         return None
-    if "alembic_version" not in tables:
-        raise ForeignError("it holds the tables of another program")
-    version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if version is None else str(version)
+    if "alembic_version" in tables:
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if version is None and len(tables) == 1:
+            return None
+        if version is not None and {"revisions", "versions"} <= tables:
+            return str(version)
+    raise ForeignError("it holds the tables of another program")
 
 
 def _upgrade(connection: Connection) -> None:

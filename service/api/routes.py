@@ -26,7 +26,7 @@ from service.query import nearest
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 UNMATCHED: Final = "(unmatched)"
-ANYTHING_ELSE: Final = "/{anything_else:.*}"
+ANYTHING_ELSE: Final = r"/{anything_else:[\s\S]*}"
 _PREFLIGHT: Final = {
     hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
     hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD",

@@ -1,0 +1,112 @@
+"""The documents hold: what they name is there, and what is there is named."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import service
+from service.config import describe
+from tests.support import Running
+
+ROOT: Final = Path(__file__).parent.parent
+MODULES: Final = Path(service.__file__).parent
+
+
+def table(document: str, *heading: str) -> list[list[str]]:
+    """The rows under that heading, as they are written."""
+    lines = iter((ROOT / document).read_text(encoding="utf-8").splitlines())
+    for line in lines:
+        if cells(line) == list(heading):
+            next(lines)
+            rows = []
+            for row in lines:
+                if not row.startswith("|"):
+                    break
+                rows.append(cells(row))
+            return rows
+    pytest.fail(f"{document} has no table {heading}")
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split(" | ")]
+
+
+def code(cell: str) -> str:
+    """What stands in backticks; nothing for a dash."""
+    return "" if cell == "—" else cell.removeprefix("`").removesuffix("`")
+
+
+def test_the_readme_tells_of_every_setting_as_the_code_does() -> None:
+    told = table("README.md", "Variable", "Default", "Accepts", "Meaning")
+
+    assert [(code(variable), code(default), meaning) for variable, default, _, meaning in told] == [
+        (info.variable, info.default, info.description) for info in describe()
+    ]
+    assert [accepts for _, _, accepts, _ in told] == [info.accepts for info in describe()]
+
+
+async def test_the_readme_tells_of_every_route_and_of_no_other(running: Running) -> None:
+    told = table("README.md", "Method", "Path", "Answer")
+
+    declared = {
+        (route.method, route.resource.canonical)
+        for route in running.service.application().router.routes()
+        if route.resource and route.method not in {"HEAD", "*"}
+    }
+    assert sorted((code(method), code(path)) for method, path, _ in told) == sorted(declared)
+    assert all(answer for _, _, answer in told)
+
+
+def test_the_architecture_has_one_line_for_every_module_and_no_other() -> None:
+    told = table("docs/architecture.md", "Module", "Job")
+
+    files = [file.relative_to(MODULES) for file in MODULES.rglob("*.py")]
+    modules = [
+        file.as_posix()
+        for file in files
+        if file.name != "__init__.py" and file.parts[0] != "migrations"
+    ]
+    assert sorted(code(module) for module, _ in told) == sorted(modules)
+    assert all(job for _, job in told)
+
+
+@pytest.mark.parametrize("document", ["docs/architecture.md", "docs/decisions.md", "README.md"])
+def test_every_module_that_a_document_names_is_there(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+
+    named = {name for name in re.findall(r"`([\w/]+\.py)`", text) if name != "__init__.py"}
+    there = {
+        path
+        for folder in (MODULES, *(ROOT / name for name in ("migrations", "fixtures", "tests")))
+        for file in folder.rglob("*.py")
+        for path in (file.name, file.relative_to(folder).as_posix())
+    }
+    assert named <= there
+
+
+def test_the_changelog_tells_what_is_unreleased() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+    _, found, rest = text.partition("\n## Unreleased\n")
+    assert found
+    assert re.search(r"^- \S", rest.partition("\n## ")[0], re.MULTILINE)
+
+
+def test_every_make_target_that_the_readme_names_is_in_the_makefile() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+    named = set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", readme, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    assert {"serve", "test", "demo", "check"} <= named
+    assert named <= targets
+
+
+def test_every_file_that_the_readme_links_to_is_there() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    links = [to for to in re.findall(r"\]\(([^)#]+)", readme) if "://" not in to]
+    assert links
+    assert [to for to in links if not (ROOT / to).exists()] == []
