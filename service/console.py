@@ -39,7 +39,7 @@ def print_models(catalog: Catalog) -> None:
     """The catalog as a table, in its order."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("id", overflow="fold", style="cyan")
-    table.add_column("name", overflow="ellipsis", no_wrap=True)
+    table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=60)
     for heading in ("context", "output", "in $/M", "out $/M"):
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("input", "can", "status"):

@@ -4,7 +4,7 @@ Everything that is only true of SQLite is in this module.
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from service.errors import (
+    AbsentError,
     CorruptError,
     ForeignError,
     FullError,
@@ -34,6 +35,11 @@ BUSY_TIMEOUT_MS: Final = 2_000
 """How long a statement waits for another process's lock before the refresh is called failed."""
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_WRITABLE: Final[Mapping[str, str]] = {"mode": "rwc"}
+_LOOKING: Final[Mapping[str, str]] = {"mode": "ro"}
+_IMMUTABLE: Final[Mapping[str, str]] = {"mode": "ro", "immutable": "1"}
+"""For a file that nobody has open, as it has no log: looking then leaves no trace."""
 
 _BY_CODE: Final[dict[str, type[StorageError]]] = {
     "SQLITE_BUSY": LockedError,
@@ -71,20 +77,29 @@ class Database:
             return
         await self.close()
         try:
-            await self._open(writable=True)
+            await self._open(_WRITABLE)
         except CorruptError as error:
             self._set_aside(error)
-            await self._open(writable=True)
+            await self._open(_WRITABLE)
         except ReadOnlyError:
             if not self._path.is_file():
                 raise
-            await self._open(writable=False)
+            await self.open_read_only()
 
     async def open_read_only(self) -> None:
-        """Connect to look, changing nothing. Raises MissingError where there is no file."""
+        """Connect to look, changing nothing. Raises AbsentError where there is no file."""
         if not self._path.is_file():
-            raise MissingError(f"there is no {self._path}")
-        await self._open(writable=False)
+            raise AbsentError(str(self._path))
+        log = self._path.with_name(self._path.name + "-wal")
+        if not log.exists():
+            await self._open(_IMMUTABLE)
+            return
+        try:
+            await self._open(_LOOKING)
+        except ReadOnlyError:  # on a read-only disk a reader cannot even note that it reads
+            if log.stat().st_size:
+                raise
+            await self._open(_IMMUTABLE)
 
     async def close(self) -> None:
         """Close every connection; `open` may follow."""
@@ -128,12 +143,12 @@ class Database:
             await self.close()
             raise MissingError(f"{self._path} was deleted or replaced")
 
-    async def _open(self, *, writable: bool) -> None:
-        if writable:
+    async def _open(self, options: Mapping[str, str]) -> None:
+        self.is_read_only = options is not _WRITABLE
+        if not self.is_read_only:
             _make_directory(self._path.parent)
-        self._engine = _engine(self._path, writable=writable)
+        self._engine = _engine(self._path, options)
         self._identity = None
-        self.is_read_only = not writable
         try:
             await self._prepare()
         except BaseException:
@@ -173,14 +188,10 @@ class Database:
         _log.error("database_set_aside", detail=error.detail, kept_as=str(aside))
 
 
-def _engine(path: Path, *, writable: bool) -> AsyncEngine:
-    url = URL.create("sqlite+aiosqlite", database=str(path))  # a path may hold % and the like
-    if not writable:
-        # Without a leftover log the file is whole by itself, and needs no shared-memory file.
-        log = path.with_name(path.name + "-wal")
-        has_log = log.exists() and log.stat().st_size > 0
-        options = {"mode": "ro", "uri": "true"} | ({} if has_log else {"immutable": "1"})
-        url = url.set(database=f"file:{quote(str(path))}", query=options)
+def _engine(path: Path, options: Mapping[str, str]) -> AsyncEngine:
+    # As a URI, since a plain path cannot carry options; quoted, since a path may hold % and ?.
+    database = f"file:{quote(str(path))}"
+    url = URL.create("sqlite+aiosqlite", database=database, query={**options, "uri": "true"})
     engine = create_async_engine(url, pool_size=2, max_overflow=4)
     event.listen(engine.sync_engine, "connect", _on_connect)
     event.listen(engine.sync_engine, "begin", _on_begin)

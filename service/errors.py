@@ -112,6 +112,13 @@ class MissingError(StorageError):
     advice = "the database is made anew from memory"
 
 
+class AbsentError(StorageError):
+    """There is no file to look into."""
+
+    state = "absent"
+    advice = "make one with: model-catalog refresh"
+
+
 class ForeignError(StorageError):
     """A database of another program or of a newer release: it is never written to."""
 
