@@ -21,13 +21,17 @@ GZIP = {"Accept-Encoding": "gzip"}
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each pair [9]")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--only", choices=["serve", "refresh"], help="one half of it")
+    chosen = parser.parse_args()
+    rounds, only = chosen.rounds, chosen.only
     os.sched_setaffinity(0, servers.LOAD_CORES)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"servers on core {servers.SERVER_CORE}, load on {servers.LOAD_CORES}\n")
-        serving(folder, rounds)
-        refreshing(folder)
+        if only != "refresh":
+            serving(folder, rounds)
+        if only != "serve":
+            refreshing(folder)
 
 
 def serving(folder: Path, rounds: int) -> None:
@@ -83,8 +87,9 @@ def refreshing(folder: Path) -> None:
     files = [folder / f"many-{generation}.json" for generation in range(2)]
     for generation, file in enumerate(files):
         file.write_bytes(lists.make(MANY_ROWS, generation=generation))
-    (folder / "catalog.db").unlink()
-    with servers.gateway(files[0]) as url, servers.catalog(folder, url) as service:
+    (folder / "catalog.db").unlink(missing_ok=True)
+    cores = servers.SERVER_CORE | servers.LOAD_CORES
+    with servers.gateway(files[0]) as url, servers.catalog(folder, url, cores) as service:
         measure("first list", service)
         swap(url, files[1])
         measure("every price changed", service)

@@ -36,14 +36,14 @@ class Server:
 
 
 @contextmanager
-def _spawn(*command: str, **environment: str) -> Iterator[Server]:
+def _spawn(*command: str, cores: set[int] = SERVER_CORE, **environment: str) -> Iterator[Server]:
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         env={**os.environ, **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, SERVER_CORE),  # noqa: PLW1509 — no threads yet
+        preexec_fn=lambda: os.sched_setaffinity(0, cores),  # noqa: PLW1509 — no threads yet
     )
     try:
         assert process.stderr is not None
@@ -59,11 +59,12 @@ def _spawn(*command: str, **environment: str) -> Iterator[Server]:
 
 
 @contextmanager
-def catalog(folder: Path, gateway_url: str) -> Iterator[Server]:
+def catalog(folder: Path, gateway_url: str, cores: set[int] = SERVER_CORE) -> Iterator[Server]:
     """The service, on a database in the folder."""
     with _spawn(
         "service",
         "serve",
+        cores=cores,
         MODEL_CATALOG_PORT="0",
         MODEL_CATALOG_GATEWAY_URL=gateway_url,
         MODEL_CATALOG_DATABASE_URL=f"sqlite:///{folder}/catalog.db",

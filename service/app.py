@@ -38,6 +38,9 @@ else:
 _T = TypeVar("_T")
 USER_AGENT: Final = f"model-catalog/{__version__}"
 KEEPALIVE_SECONDS: Final = 75.0
+SWITCH_SECONDS: Final = 0.0005
+"""How long the thread that reads a list may keep the interpreter from one that answers (5 ms by
+default, and an answer needs it more than once)."""
 DRAIN_SECONDS: Final = 2.0
 """For a refresh under way, and again for answers under way, when the service stops."""
 
@@ -159,6 +162,7 @@ def _gateway(settings: Settings, session: aiohttp.ClientSession) -> Gateway:
 
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises ListenError when the address cannot be had."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

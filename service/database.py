@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+import orjson
 import structlog
 from sqlalchemy import URL, Connection, event, inspect, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
@@ -192,7 +193,13 @@ def _engine(path: Path, options: Mapping[str, str]) -> AsyncEngine:
     # As a URI, since a plain path cannot carry options; quoted, since a path may hold % and ?.
     database = f"file:{quote(str(path))}"
     url = URL.create("sqlite+aiosqlite", database=database, query={**options, "uri": "true"})
-    engine = create_async_engine(url, pool_size=2, max_overflow=4)
+    engine = create_async_engine(
+        url,
+        pool_size=2,
+        max_overflow=4,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+    )
     event.listen(engine.sync_engine, "connect", _on_connect)
     event.listen(engine.sync_engine, "begin", _on_begin)
     return engine

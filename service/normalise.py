@@ -4,6 +4,7 @@ Nothing an entry holds can make this raise: a value that breaks a rule becomes N
 and an entry without a usable id is rejected alone. Only a body that is no list at all is refused.
 """
 
+import codecs
 import json
 import math
 import re
@@ -27,6 +28,7 @@ MAX_USD: Final = Decimal(1_000_000)
 """Per million tokens (or per one): more is absurd."""
 MAX_REJECTED_RATIO: Final = 0.2
 MAX_ENTRIES: Final = 50_000
+PIECE_BYTES: Final = 256 * 1024
 MIN_BODY_LENGTH: Final = 100
 """No list with an entry is shorter."""
 
@@ -112,13 +114,26 @@ def _refuse_unusable(usable: int, rejected: int) -> None:
 
 
 def _text(body: bytes) -> str:
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnbelievableError(Reason.CHARSET, f"not UTF-8 at byte {error.start}") from None
+    """The body with one character a byte: no large string of wide characters is ever made.
+
+    All of JSON's own signs are ASCII, so it can be walked so; what stands between them is decoded
+    value by value.
+    """
+    _refuse_other_charsets(body)
+    text = body.removeprefix(codecs.BOM_UTF8).decode("latin-1")
     if len(text) < MIN_BODY_LENGTH and text.strip(" \t\n\r") in {"", "null"}:
         raise UnbelievableError(Reason.EMPTY_BODY, "the body is empty", is_transient=True)
     return text
+
+
+def _refuse_other_charsets(body: bytes) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for at in range(0, len(body), PIECE_BYTES):  # in one piece it would delay readers
+            decoder.decode(body[at : at + PIECE_BYTES])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError as error:
+        raise UnbelievableError(Reason.CHARSET, f"not UTF-8: {error.reason}") from None
 
 
 # ── JSON, one entry at a time ─────────────────────────────────────────────────────────────────
@@ -190,7 +205,12 @@ class _Reader:
         for _ in self._items("[", "]"):
             self._peek()
             start = self._at
-            yield self._value(), self._text[start : self._at]
+            value = self._value()
+            raw = self._text[start : self._at]
+            if not raw.isascii():
+                raw = raw.encode("latin-1").decode("utf-8")
+                value, _ = _scan(raw, 0)
+            yield value, raw
 
     def _items(self, opening: str, closing: str) -> Iterator[None]:
         self._take(opening)

@@ -81,6 +81,7 @@ class Refresher:
         self._started = monotonic()
         self._stored = self._fallback_only()
         self._known: Sequence[Row] = ()
+        self._others: Sequence[Row] = self._stored.rows
 
         self.on_landed: Callable[[], None] = lambda: None
         """Called once after each refresh, however many joined it."""
@@ -110,7 +111,7 @@ class Refresher:
         """Open and load. What is in memory only, or was lost with the file, is written back."""
         in_memory, last = self._known, self.recent.last
         stored = await self._store.open(self._fallback, self._clock(), self._stored)
-        self._hold_on_to(stored)
+        self._adopt(stored)
         self.recent = await self._store.recent(self.source)
         self.storage_error = None
         if in_memory and last and not self._known:
@@ -303,12 +304,12 @@ class Refresher:
         if self._store.is_open:
             await self._store.commit(transition, raw, refresh)
             self.storage_error = None
-        self._hold_on_to(stored)
+        self._stored, self._known = stored, transition.rows
         self._show(made)
 
     def _stored_after(self, transition: Transition) -> Stored:
-        others = [row for row in self._stored.rows if not self._is_ours(row)]
-        stored = replace(self._stored, rows=(*others, *transition.rows), modified_at=transition.at)
+        rows = (*self._others, *transition.rows)
+        stored = replace(self._stored, rows=rows, modified_at=transition.at)
         if transition.opened:
             stored = replace(stored, revision=transition.revision, updated_at=transition.at)
         return stored
@@ -329,11 +330,12 @@ class Refresher:
         rows = [Row(model=model, life=life, origin=Origin.FALLBACK) for model in self._fallback]
         return Stored(rows=tuple(rows), revision=0, updated_at=at, modified_at=at)
 
-    def _hold_on_to(self, stored: Stored) -> None:
-        """Keep the state that is now true, and our source's rows of it in their order."""
+    def _adopt(self, stored: Stored) -> None:
+        """Take what was loaded for the truth, and find our source's rows in their order."""
         ours = [row for row in stored.rows if self._is_ours(row)]
         self._stored = stored
         self._known = sorted(ours, key=lambda row: (row.position is None, row.position or 0))
+        self._others = [row for row in stored.rows if not self._is_ours(row)]
 
     def _is_ours(self, row: Row) -> bool:
         return row.origin is Origin.DISCOVERED and row.model.source == self.source

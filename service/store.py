@@ -345,19 +345,26 @@ async def _open_versions(
     entry_ids = await _save_entries(
         connection, {row.model.id: raw[row.model.id] for _, row in opened if row.model.id in raw}
     )
-    kept = await _kept_entries(connection, transition)
-    entry_ids = kept | entry_ids
+    unlisted = [row.model.id for _, row in opened if row.model.id not in raw]
+    entry_ids |= await _kept_entries(connection, unlisted, transition.revision)
     await _insert_versions(
         connection, ((kind, row, entry_ids.get(row.model.id)) for kind, row in opened)
     )
 
 
-async def _kept_entries(connection: AsyncConnection, transition: Transition) -> dict[str, int]:
+async def _kept_entries(
+    connection: AsyncConnection, model_ids: Iterable[str], revision: int
+) -> dict[str, int]:
     """A model that goes missing keeps the entry it had: that of the version just closed."""
-    query = select(versions.c.model_id, versions.c.entry_id).where(
-        versions.c.until_revision == transition.revision, versions.c.entry_id.is_not(None)
-    )
-    return {row.model_id: row.entry_id for row in await connection.execute(query)}
+    kept: dict[str, int] = {}
+    for batch in _batches(model_ids):
+        query = select(versions.c.model_id, versions.c.entry_id).where(
+            versions.c.until_revision == revision,
+            versions.c.model_id.in_(batch),
+            versions.c.entry_id.is_not(None),
+        )
+        kept |= {row.model_id: row.entry_id for row in await connection.execute(query)}
+    return kept
 
 
 async def _close_versions(connection: AsyncConnection, rows: Iterable[Row], revision: int) -> None:
@@ -384,21 +391,20 @@ async def _insert_versions(
 
 async def _save_entries(connection: AsyncConnection, raw: Mapping[str, str]) -> dict[str, int]:
     """Keep each distinct raw entry once. Returns the entries' numbers by model id."""
-    digests = {model_id: _digest(body) for model_id, body in raw.items()}
-    numbers: dict[str, int] = {}
-    for batch in _batches(digests.items()):
-        wanted = [digest for _, digest in batch]
-        numbers |= await _entry_numbers(connection, wanted)
-        new = {digest: raw[model_id] for model_id, digest in batch if digest not in numbers}
+    saved: dict[str, int] = {}
+    for batch in _batches(raw.items()):
+        bodies = {_digest(body): body for _, body in batch}
+        numbers = await _entry_numbers(connection, bodies)
+        new = [{"digest": key, "body": bodies[key]} for key in bodies if key not in numbers]
         if new:
-            values = [{"digest": digest, "body": body} for digest, body in new.items()]
-            await connection.execute(insert(entries), values)
-            numbers |= await _entry_numbers(connection, list(new))
-    return {model_id: numbers[digest] for model_id, digest in digests.items()}
+            await connection.execute(insert(entries), new)
+            numbers |= await _entry_numbers(connection, [entry["digest"] for entry in new])
+        saved |= {model_id: numbers[_digest(body)] for model_id, body in batch}
+    return saved
 
 
-async def _entry_numbers(connection: AsyncConnection, digests: list[str]) -> dict[str, int]:
-    query = select(entries.c.digest, entries.c.id).where(entries.c.digest.in_(digests))
+async def _entry_numbers(connection: AsyncConnection, digests: Iterable[str]) -> dict[str, int]:
+    query = select(entries.c.digest, entries.c.id).where(entries.c.digest.in_(list(digests)))
     return {row.digest: row.id for row in await connection.execute(query)}
 
 
