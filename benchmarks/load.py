@@ -54,12 +54,12 @@ class First:
     def size_bytes(self) -> int:
         return len(self.head) + 4 + len(self.body)
 
-    def header(self, name: str) -> str:
-        for line in self.head.decode("latin-1").split("\r\n"):
-            key, _, value = line.partition(": ")
-            if key.lower() == name.lower():
-                return value
-        return ""
+    @property
+    def headers(self) -> dict[str, str]:
+        """By lower-case name."""
+        lines = self.head.decode("latin-1").split("\r\n")[1:]
+        pairs = (line.partition(": ") for line in lines)
+        return {name.lower(): text for name, _, text in pairs}
 
 
 async def first(port: int, asked: bytes) -> First:
@@ -68,7 +68,7 @@ async def first(port: int, asked: bytes) -> First:
     writer.write(asked)
     head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
     answer = First(int(head.split(b" ", 2)[1]), head, b"")
-    body = await reader.readexactly(int(answer.header("content-length") or 0))
+    body = await reader.readexactly(int(answer.headers.get("content-length", 0)))
     writer.close()
     await writer.wait_closed()
     return First(answer.status, head, body)
@@ -109,8 +109,7 @@ async def probe(
         await asyncio.sleep(max(0.0, due - time.perf_counter()))
         writer.write(asked)
         head = await reader.readuntil(b"\r\n\r\n")
-        length = First(200, head[:-4], b"").header("content-length")
-        await reader.readexactly(int(length))
+        await reader.readexactly(int(First(200, head[:-4], b"").headers["content-length"]))
         latencies.append(time.perf_counter() - due)  # from when it was due: no omission
         number += 1
     writer.close()

@@ -3,17 +3,20 @@
 import asyncio
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
 from aiohttp import web
+
+from benchmarks.load import First
 
 TOKEN = "bench"  # noqa: S105 — of a server that lives for a minute
 SERVER_CORE = {0}
@@ -75,11 +78,11 @@ def catalog(folder: Path, gateway_url: str, cores: set[int] = SERVER_CORE) -> It
 
 
 @contextmanager
-def bare(folder: Path, body: bytes, headers: dict[str, str]) -> Iterator[Server]:
-    """Nothing but aiohttp: the same bytes from a handler of one line."""
-    file = folder / "body"
-    file.write_bytes(body)
-    with _spawn("benchmarks.servers", str(file), json.dumps(headers)) as server:
+def bare(folder: Path, answers: list[First]) -> Iterator[Server]:
+    """Nothing but aiohttp: the same answers, headers and all, each from a handler of one line."""
+    file = folder / "answers"
+    file.write_bytes(pickle.dumps(answers))
+    with _spawn("benchmarks.servers", str(file)) as server:
         yield server
 
 
@@ -102,16 +105,20 @@ def gateway(list_file: Path) -> Iterator[str]:
         process.wait(10)
 
 
-async def _serve_bare(body: bytes, headers: dict[str, str]) -> None:
-    async def whole(_: web.Request) -> web.Response:
-        return web.Response(body=body, headers=headers)
+def _handler(answer: First) -> Callable[[web.Request], Awaitable[web.Response]]:
+    made_anew = {"content-length", "date"}
+    headers = {name: text for name, text in answer.headers.items() if name not in made_anew}
 
-    async def not_modified(_: web.Request) -> web.Response:
-        return web.Response(status=304, headers={"ETag": headers["ETag"]})
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=answer.status, body=answer.body or None, headers=headers)
 
+    return handler
+
+
+async def _serve_bare(answers: list[First]) -> None:
     application = web.Application()
-    application.router.add_get("/200", whole)
-    application.router.add_get("/304", not_modified)
+    for answer in answers:
+        application.router.add_get(f"/{answer.status}", _handler(answer))
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -125,4 +132,5 @@ async def _serve_bare(body: bytes, headers: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop_runner:
-        loop_runner.run(_serve_bare(Path(sys.argv[1]).read_bytes(), json.loads(sys.argv[2])))
+        answers = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 — our parent's own
+        loop_runner.run(_serve_bare(answers))

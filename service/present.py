@@ -15,6 +15,8 @@ class Present:
         self._stale_after_seconds = stale_after_seconds
         self._now = now
         self._stale_from = float("-inf")
+        self.version = 0
+        """One more with each snapshot and check: tells whether what was derived still holds."""
         self.snapshot: Snapshot | None = None
         self.checked_at: datetime | None = None
         """When the gateway's list was last known to be the served one."""
@@ -28,10 +30,12 @@ class Present:
     def publish(self, snapshot: Snapshot) -> None:
         """Serve this from now on."""
         self.snapshot = snapshot
+        self.version += 1
 
     def confirm(self, checked_at: datetime, age_seconds: float = 0.0) -> None:
         """The served list was checked at that time, which is so long ago."""
         self.checked_at = checked_at
+        self.version += 1
         self._stale_from = self._now() - max(0.0, age_seconds) + self._stale_after_seconds
 
     @property

@@ -2,7 +2,6 @@
 
 import re
 from email.utils import format_datetime, parsedate_to_datetime
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -18,16 +17,24 @@ EXPOSED: Final = (
     "ETag, Last-Modified, Catalog-Revision, Catalog-Checked, Catalog-Stale, Catalog-Omitted"
 )
 STALE_IF_ERROR_SECONDS: Final = 86_400
-_MAX_CACHED: Final = 4_096
+_MAX_ANSWERS: Final = 2_048
+_MAX_ASKED: Final = 512
+"""Characters of a request's headers; a longer request is decided anew each time."""
 _QUALITY: Final = re.compile(r"q\s*=\s*([01](?:\.\d{0,3})?)", re.ASCII)
 _TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
-_Headers = tuple[CIMultiDict[str], CIMultiDict[str]]
-"""Those of a 200, and those of its 304."""
+_Asked = tuple[Document, str | None, str | None, str | None]
+"""A document, Accept-Encoding, If-None-Match and If-Modified-Since."""
+_Answer = tuple[int, bytes | None, CIMultiDict[str]]
+"""Status, body, headers."""
 
 
 class Responder:
-    """Answers reads of the present. A document's headers are made once a check, then copied."""
+    """Answers reads of the present.
+
+    What is decided for a request holds for all that ask the same, until something is published or
+    checked, so it is decided once and remembered.
+    """
 
     def __init__(
         self, present: Present, *, max_age_seconds: float, revalidate_seconds: float
@@ -38,48 +45,59 @@ class Responder:
             f"stale-while-revalidate={revalidate_seconds:.0f}, "
             f"stale-if-error={STALE_IF_ERROR_SECONDS}"
         )
-        self._moment: tuple[object, ...] = ()
-        self._headers: dict[str, _Headers] = {}
+        self._made_for = (-1, False)
+        self._answers: dict[_Asked, _Answer] = {}
 
     def answer(self, request: web.BaseRequest, document: Document) -> web.Response:
         """200 in the best coding, or 304."""
-        asked = request.headers
-        coding = choose_coding(asked.get(hdrs.ACCEPT_ENCODING, ""), document.codings)
-        variant = document.variant(coding)
-        full, bare = self._headers_of(document, variant)
+        headers = request.headers
+        asked = (
+            document,
+            headers.get(hdrs.ACCEPT_ENCODING),
+            headers.get(hdrs.IF_NONE_MATCH),
+            headers.get(hdrs.IF_MODIFIED_SINCE),
+        )
+        made_for = (self._present.version, self._present.is_stale)
+        if made_for != self._made_for:
+            self._made_for, self._answers = made_for, {}
+        status, body, answered = self._answers.get(asked) or self._decide(asked)
+        return web.Response(status=status, body=body, headers=answered)
+
+    def _decide(self, asked: _Asked) -> _Answer:
+        document, accept_encoding, if_none_match, if_modified_since = asked
+        variant = document.variant(choose_coding(accept_encoding or "", document.codings))
+        headers = self._headers(document, variant)
+        answer: _Answer
         if is_current(
             variant.etag,
-            bare.get(hdrs.LAST_MODIFIED),
-            if_none_match=asked.get(hdrs.IF_NONE_MATCH),
-            if_modified_since=asked.get(hdrs.IF_MODIFIED_SINCE),
+            headers.get(hdrs.LAST_MODIFIED),
+            if_none_match=if_none_match,
+            if_modified_since=if_modified_since,
         ):
-            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=bare)
-        return web.Response(body=variant.body, headers=full)
+            answer = HTTPStatus.NOT_MODIFIED, None, headers
+        else:
+            headers[hdrs.CONTENT_TYPE] = JSON_TYPE
+            if variant.coding != IDENTITY:
+                headers[hdrs.CONTENT_ENCODING] = variant.coding
+            answer = HTTPStatus.OK, variant.body, headers
+        if (
+            len(self._answers) < _MAX_ANSWERS
+            and sum(map(len, filter(None, asked[1:]))) < _MAX_ASKED
+        ):
+            self._answers[asked] = answer
+        return answer
 
-    def _headers_of(self, document: Document, variant: Variant) -> _Headers:
-        present = self._present
-        moment = (present.snapshot, present.checked_at, present.is_stale)
-        if moment != self._moment or len(self._headers) > _MAX_CACHED:
-            self._moment, self._headers = moment, {}
-        found = self._headers.get(variant.etag)
-        if found is None:
-            found = self._headers[variant.etag] = self._make_headers(document, variant)
-        return found
-
-    def _make_headers(self, document: Document, variant: Variant) -> _Headers:
-        bare = CIMultiDict(self.freshness())
-        bare[hdrs.ETAG] = variant.etag
-        bare[hdrs.VARY] = "Accept-Encoding"
-        bare[hdrs.CACHE_CONTROL] = self._cache_control
-        bare[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
-        bare[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
+    def _headers(self, document: Document, variant: Variant) -> CIMultiDict[str]:
+        """Those of a 304; a 200 has more."""
+        headers = CIMultiDict(self.freshness())
+        headers[hdrs.ETAG] = variant.etag
+        headers[hdrs.VARY] = "Accept-Encoding"
+        headers[hdrs.CACHE_CONTROL] = self._cache_control
+        headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+        headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
         if document.omitted:
-            bare["Catalog-Omitted"] = str(document.omitted)
-        full = bare.copy()
-        full[hdrs.CONTENT_TYPE] = JSON_TYPE
-        if variant.coding != IDENTITY:
-            full[hdrs.CONTENT_ENCODING] = variant.coding
-        return full, bare
+            headers["Catalog-Omitted"] = str(document.omitted)
+        return headers
 
     def freshness(self) -> dict[str, str]:
         """What every answer says of its age; never in the body, whose bytes must not change."""
@@ -94,7 +112,6 @@ class Responder:
         return headers
 
 
-@lru_cache(maxsize=256)
 def choose_coding(accept_encoding: str, codings: tuple[str, ...]) -> str:
     """The client's favourite of the codings there are, ours among equals.
 
