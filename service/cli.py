@@ -1,32 +1,18 @@
 """The command line: `model-catalog …`, or `python -m service …`."""
 
-import asyncio
-import os
+import io
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import Annotated, NoReturn
 
-import orjson
 import typer
 
-from service import __version__, log
-from service.api.status import refresh_json, stored_status_json
-from service.catalog import FALLBACK, KILOCODE, Catalog, Outcome, Row, utc_now
-from service.config import Settings
-from service.database import Database
-from service.dialects import native
-from service.errors import ListenError, SettingError, StorageError
-from service.merge import merge
-from service.query import nearest
-from service.snapshot import models_body
-from service.store import Recent, Store, Stored
-from service.tables import SCHEMA
+from service import __version__
+from service.errors import ListenError, SettingError, StorageError, UnknownModelError
 
-_T = TypeVar("_T")
+# What the commands do is imported by the command that is run: `--help` needs none of it.
 
-USAGE, NOT_FOUND, HELD, REJECTED, FAILED, STORAGE, LISTEN = 2, 3, 4, 5, 6, 7, 8
-_REFRESH_EXIT: Final = {Outcome.HELD: HELD, Outcome.REJECTED: REJECTED, Outcome.FAILED: FAILED}
+USAGE, NOT_FOUND, STORAGE, LISTEN = 2, 3, 7, 8
 
 _EPILOG = (
     "Exit codes: 0 well · 2 wrong usage or setting · 3 no such model · 4 list held · "
@@ -62,21 +48,24 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a ta
 
 def main() -> NoReturn:
     """Run, and turn what was raised on purpose into one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter shows ?
+            stream.reconfigure(errors="replace")
     try:
         cli()
     except SettingError as error:
         for name, accepts in error.problems:
             _complain(f"{name}: {accepts}")
         sys.exit(USAGE)
+    except UnknownModelError as error:
+        _complain(str(error))
+        sys.exit(NOT_FOUND)
     except StorageError as error:
         _complain(f"{error}; {error.advice}")
         sys.exit(STORAGE)
     except ListenError as error:
         _complain(str(error))
         sys.exit(LISTEN)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     sys.exit(0)
 
 
@@ -117,19 +106,20 @@ def serve(
     log_format: LogFormat = None,
 ) -> None:
     """Serve the catalog over HTTP and keep it fresh, until SIGTERM or Ctrl-C."""
-    settings = _settings(
-        config,
-        host=host,
-        port=port,
-        refresh_interval=refresh_interval,
-        gateway_url=gateway_url,
-        database_url=database_url,
-        log_level=log_level,
-        log_format=log_format,
-    )
-    from service import app
+    from service import commands
 
-    app.run(app.serve(settings))
+    commands.serve(
+        commands.settings(
+            config,
+            host=host,
+            port=port,
+            refresh_interval=refresh_interval,
+            gateway_url=gateway_url,
+            database_url=database_url,
+            log_level=log_level,
+            log_format=log_format,
+        )
+    )
 
 
 @cli.command()
@@ -145,33 +135,23 @@ def refresh(
     log_level: LogLevel = None,
 ) -> None:
     """Ask the gateway once, store what it says, and tell what came of it."""
-    settings = _settings(
+    from service import commands
+
+    chosen = commands.settings(
         config,
         gateway_url=gateway_url,
         database_url=database_url,
         log_level=log_level or "error",
     )
-    from service import app, console
-
-    with console.progress() as step:
-        found, catalog = app.run(app.refresh_once(settings, accept_held=accept_held, on_step=step))
-    if as_json:
-        _print_json(refresh_json(found))
-    else:
-        print(console.refresh_line(found, catalog))
-    raise typer.Exit(_REFRESH_EXIT.get(found.outcome, 0))
+    raise typer.Exit(commands.refresh(chosen, accept_held=accept_held, as_json=as_json))
 
 
 @cli.command()
 def migrate(*, database_url: DatabaseUrl = None, config: Config = None) -> None:
     """Bring the database to this release's schema; `serve` and `refresh` do it by themselves."""
-    settings = _settings(config, database_url=database_url)
+    from service import commands
 
-    async def migrated(store: Store) -> Stored:
-        return await store.open(FALLBACK, utc_now())
-
-    stored = _with_store(settings, migrated)
-    print(f"{settings.database_path}: schema {SCHEMA}, revision {stored.revision}")
+    commands.migrate(commands.settings(config, database_url=database_url))
 
 
 # ── what only looks ───────────────────────────────────────────────────────────────────────────
@@ -182,14 +162,9 @@ def list_(
     *, as_json: AsJson = False, database_url: DatabaseUrl = None, config: Config = None
 ) -> None:
     """List the stored catalog. Needs no running server."""
-    stored = _with_store(_settings(config, database_url=database_url), _look)
-    catalog = _catalog(stored)
-    if as_json:
-        _print_bytes(models_body(catalog))
-        return
-    from service import console
+    from service import commands
 
-    console.print_models(catalog)
+    commands.list_models(commands.settings(config, database_url=database_url), as_json=as_json)
 
 
 @cli.command()
@@ -201,14 +176,9 @@ def show(
     config: Config = None,
 ) -> None:
     """Show everything known of one model, removed ones too. Needs no running server."""
-    stored = _with_store(_settings(config, database_url=database_url), _look)
-    row = _find(_catalog(stored), model)
-    if as_json:
-        _print_json(native.model(row))
-        return
-    from service import console
+    from service import commands
 
-    console.print_model(row)
+    commands.show(commands.settings(config, database_url=database_url), model, as_json=as_json)
 
 
 @cli.command()
@@ -216,71 +186,6 @@ def status(
     *, as_json: AsJson = False, database_url: DatabaseUrl = None, config: Config = None
 ) -> None:
     """Tell how fresh the stored catalog is, and what came of the last refresh."""
-    settings = _settings(config, database_url=database_url)
+    from service import commands
 
-    async def looked(store: Store) -> tuple[Stored, Recent]:
-        return await _look(store), await store.recent(KILOCODE)
-
-    stored, recent = _with_store(settings, looked)
-    report = stored_status_json(
-        str(settings.database_path), _catalog(stored), recent.last, recent.last_good
-    )
-    if as_json:
-        _print_json(report)
-        return
-    from service import console
-
-    console.print_status(report)
-
-
-# ── shared ────────────────────────────────────────────────────────────────────────────────────
-
-
-def _settings(config: Path | None, **flags: str | None) -> Settings:
-    settings = Settings.load(flags, config)
-    log.configure(settings.log_level, settings.log_format)
-    return settings
-
-
-def _with_store(settings: Settings, use: Callable[[Store], Awaitable[_T]]) -> _T:
-    async def opened() -> _T:
-        store = Store(Database(settings.database_path))
-        try:
-            return await use(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(opened())
-
-
-async def _look(store: Store) -> Stored:
-    return await store.open_read_only()
-
-
-def _catalog(stored: Stored) -> Catalog:
-    return merge(
-        stored.rows,
-        revision=stored.revision,
-        updated_at=stored.updated_at,
-        modified_at=stored.modified_at,
-    )
-
-
-def _find(catalog: Catalog, wanted: str) -> Row:
-    rows = (*catalog.rows, *catalog.removed)
-    found = {row.model.id: row for row in rows} | {row.model.ref: row for row in rows}
-    if wanted in found:
-        return found[wanted]
-    near = nearest(wanted, [row.model.id for row in rows])
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    _complain(f"there is no model {wanted!r}{hint}")
-    raise typer.Exit(NOT_FOUND)
-
-
-def _print_json(value: object) -> None:
-    _print_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2))
-
-
-def _print_bytes(body: bytes) -> None:
-    sys.stdout.buffer.write(body + b"\n")
-    sys.stdout.flush()
+    commands.status(commands.settings(config, database_url=database_url), as_json=as_json)

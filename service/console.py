@@ -35,6 +35,11 @@ def refresh_line(refresh: Refresh, catalog: Catalog) -> str:
     )
 
 
+def print_line(line: str) -> None:
+    """A line as it is."""
+    _console().out(line, highlight=False)
+
+
 def print_models(catalog: Catalog) -> None:
     """The catalog as a table, in its order."""
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -24,6 +24,16 @@ class NotPublishedError(CatalogError):
         super().__init__("the service is starting")
 
 
+class UnknownModelError(CatalogError):
+    """There is no such model; `nearest` are ids that look like it."""
+
+    def __init__(self, wanted: str, nearest: list[str]) -> None:
+        self.wanted = wanted
+        self.nearest = nearest
+        hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
+        super().__init__(f"there is no model {wanted!r}{hint}")
+
+
 class ListenError(CatalogError):
     """The address to listen on cannot be had."""
 

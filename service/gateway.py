@@ -179,9 +179,9 @@ def _decoder(encoding: str, max_bytes: int) -> _Plain:
 
 
 def _not_modified(response: aiohttp.ClientResponse, known: Validators | None) -> Fetched:
-    etag = response.headers.get(hdrs.ETAG)
+    etag = response.headers.get(hdrs.ETAG, "")
     is_asked = known is not None and (known.etag or known.last_modified)
-    if known is None or not is_asked or (etag and known.etag and not _same_tag(etag, known.etag)):
+    if known is None or not is_asked or (known.etag and not _same_tag(etag, known.etag)):
         detail = "304 for a list that is not the one we have"
         raise UnbelievableError(Reason.UNASKED_304, detail, http_status=response.status)
     return Fetched(None, known.etag, known.last_modified, response.status)

@@ -87,10 +87,10 @@ def normalise(body: bytes, source: str) -> Listing:
         if reason is not None:
             rejects.append(Reject(index=index, reason=reason))
             continue
-        entry = _Entry(value, tally)
-        if entry.id in models:
+        if _id_of(value) in models:
             duplicates += 1
             continue
+        entry = _Entry(value, tally)
         models[entry.id] = entry.to_model(source)
         entries[entry.id] = raw
     _refuse_unusable(len(models) + duplicates, len(rejects))
@@ -387,10 +387,14 @@ class _Entry:
         return cost.input == cost.output == 0
 
 
+def _id_of(value: object) -> object:
+    return value.get("id") if isinstance(value, dict) else None
+
+
 def _why_unusable(value: object) -> str | None:
     if not isinstance(value, dict):
         return "not_an_object"
-    model_id = value.get("id")
+    model_id = _id_of(value)
     if not isinstance(model_id, str):
         return "no_id"
     if not 1 <= len(model_id) <= MAX_ID_LENGTH:

@@ -174,7 +174,7 @@ class Refresher:
     # ── the story ─────────────────────────────────────────────────────────────────────────────
 
     async def _refresh(self, *, accept_held: bool) -> Refresh:
-        await self._mend_store()
+        await self._catch_up()
         self._on_step("asking the gateway")
         fetched = await self._ask()
         at = self._clock()
@@ -190,9 +190,12 @@ class Refresher:
         self._on_step("saving")
         return await self._apply(fetched, listing, at)
 
-    async def _mend_store(self) -> None:
-        """Try again to open a database that could not be used. Without one, memory has to do."""
-        if self._store.is_writable:
+    async def _catch_up(self) -> None:
+        """Take up what another process has stored, or try again to open what could not be used.
+
+        Without a database, memory has to do.
+        """
+        if await self._is_up_to_date():
             return
         try:
             await self._open_store()
@@ -202,6 +205,13 @@ class Refresher:
                 raise  # what is served must not run ahead of a history that exists
         else:
             await self._publish()
+
+    async def _is_up_to_date(self) -> bool:
+        try:
+            return self._store.is_writable and await self._store.head() == self._stored.revision
+        except StorageError as error:
+            _log.warning("reopening", state=error.state, detail=error.detail)
+            return False
 
     async def _ask(self) -> Fetched:
         known = self._validators()

@@ -153,6 +153,11 @@ class Store:
             lacks_entries=lacks_entries is not None,
         )
 
+    async def head(self) -> int:
+        """The newest revision that is stored, whoever made it."""
+        async with self._database.read() as connection:
+            return await _head(connection)
+
     async def recent(self, source: str) -> Recent:
         """What happened last to a source."""
         good = [outcome for outcome in Outcome if outcome.is_good]

@@ -153,8 +153,7 @@ Index(
     versions.c.model_id,
     versions.c.origin,
     unique=True,
-    sqlite_where=_open,
-    postgresql_where=_open,
+    sqlite_where=_open,  # as the migration says for PostgreSQL too; here that imports its dialect
 )
 Index("ix_versions_model", versions.c.source, versions.c.model_id, versions.c.since_revision)
 

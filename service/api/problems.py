@@ -6,10 +6,11 @@ from typing import Any
 import orjson
 from aiohttp import hdrs, web
 
+from service.errors import UnknownModelError
 from service.query import nearest
 
 PROBLEM_TYPE = "application/problem+json"
-_CORS = {hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*", hdrs.CACHE_CONTROL: "no-store"}
+_NOT_STORED = {hdrs.CACHE_CONTROL: "no-store"}
 
 
 class Problem(Exception):  # noqa: N818 — RFC 9457's own word
@@ -35,13 +36,8 @@ class UnknownModelProblem(Problem):
 
     def __init__(self, wanted: str, known: list[str]) -> None:
         near = nearest(wanted, known) if len(wanted) <= _MAX_ID else []
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        super().__init__(
-            HTTPStatus.NOT_FOUND,
-            f"there is no model {wanted[:_MAX_ID]!r}{hint}",
-            parameter="id",
-            nearest=near,
-        )
+        error = UnknownModelError(wanted[:_MAX_ID], near)
+        super().__init__(HTTPStatus.NOT_FOUND, str(error), parameter="id", nearest=near)
 
 
 class UnknownParameterProblem(Problem):
@@ -89,5 +85,5 @@ def _response(problem: Problem, body: dict[str, Any], content_type: str) -> web.
     return web.Response(
         status=problem.status,
         body=orjson.dumps(body),
-        headers={hdrs.CONTENT_TYPE: content_type} | _CORS | problem.headers,
+        headers={hdrs.CONTENT_TYPE: content_type} | _NOT_STORED | problem.headers,
     )

@@ -241,7 +241,13 @@ def _plain(pattern: str) -> str:
 def _shaped(request: web.Request, error: Exception) -> web.Response:
     problem = _problem(request, error)
     shape = problems.openai if request.path.startswith("/v1/") else problems.native
-    return shape(problem)
+    response = shape(problem)
+    if request.method in {
+        hdrs.METH_GET,
+        hdrs.METH_HEAD,
+    }:  # what a browser may read, it may see fail
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
+    return response
 
 
 def _problem(request: web.Request, error: Exception) -> Problem:
