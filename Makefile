@@ -17,7 +17,7 @@ WHEEL_TEST_FILES = $(wildcard .ci CHANGELOG.md Makefile README.md benchmarks dep
 MAKEFLAGS += --no-builtin-rules
 
 .PHONY: help serve demo test test-wheel check check-format check-lint check-types check-imports \
-        check-migrations bench format lock clean
+        check-migrations check-docs bench format lock clean
 
 help:
 	@bold= dim= plain=; \
@@ -56,7 +56,7 @@ test-wheel: .venv/dev.stamp build/wheel-venv/stamp  ## Run the tests against the
 	"$$python" -c "$$WHEEL_IS_UNDER_TEST"; \
 	"$$python" -m pytest -n 2 $(ARGS)
 
-check: check-format check-lint check-types check-imports check-migrations  ## Check format, lint, types, imports and migrations
+check: check-format check-lint check-types check-imports check-migrations check-docs  ## Check format, lint, types, imports, migrations and docs
 	@echo '== all checks passed'
 
 # Warnings are errors here too: what is deprecated is met now, not in an upgrade.
@@ -86,6 +86,10 @@ check-migrations: .venv/dev.stamp
 	[ "$$(echo "$$heads" | grep -c '(head)')" -eq 1 ] || { echo 'There must be one head.' >&2; exit 1; }; \
 	$(CHECK) -m alembic upgrade head; \
 	$(CHECK) -m alembic check
+
+check-docs: .venv/dev.stamp
+	@echo '== migrations up, down and up again; docs that say what the code does: pytest'
+	@$(PY) -m pytest -q tests/test_migrations.py tests/test_docs.py
 
 bench: .venv/dev.stamp  ## Measure on this machine
 	@$(PY) -m benchmarks $(ARGS)
