@@ -109,7 +109,19 @@ async def service(
     clock: Callable[[], datetime] = utc_now,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Service]:
-    """Everything but the scheduler's and the server's start. Loads, and publishes; no network."""
+    """The parts, with what is stored loaded and published; no network, no server, no schedule."""
+    async with _parts(settings, clock=clock, on_step=on_step) as made:
+        await made.refresher.start()
+        yield made
+
+
+@asynccontextmanager
+async def _parts(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Service]:
     metrics = Metrics()
     present = Present(stale_after_seconds=settings.stale_after_seconds)
     async with AsyncExitStack() as stack:
@@ -138,7 +150,6 @@ async def service(
             age_seconds=lambda: present.age_seconds,
             storage_up=lambda: refresher.storage_error is None,
         )
-        await refresher.start()
         yield Service(
             settings=settings,
             present=present,
@@ -169,10 +180,16 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     for name, near in misspelt_variables().items():
         _log.warning("unknown_variable", name=name, nearest=near)
-    async with service(settings) as running, _listening(running):
-        running.schedule.start()
-        await stop.wait()
-        _log.info("stopping")
+    async with _parts(settings) as running:
+        # Making a database takes a moment, which an answer need not wait for.
+        is_new = not settings.database_path.exists()
+        await (running.refresher.show_fallback() if is_new else running.refresher.start())
+        async with _listening(running):
+            if is_new:
+                await running.refresher.start()
+            running.schedule.start()
+            await stop.wait()
+            _log.info("stopping")
 
 
 async def refresh_once(

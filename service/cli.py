@@ -1,16 +1,16 @@
 """The command line: `model-catalog …`, or `python -m service …`."""
 
+import gc
 import io
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, NoReturn
 
 import typer
 
 from service import __version__
 from service.errors import ListenError, SettingError, StorageError, UnknownModelError
-
-# What the commands do is imported by the command that is run: `--help` needs none of it.
 
 USAGE, NOT_FOUND, STORAGE, LISTEN = 2, 3, 7, 8
 
@@ -69,6 +69,19 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
+def _commands() -> ModuleType:
+    """What the commands do, imported when one is run: `--help` needs none of it.
+
+    Imports make little but what stays; collecting garbage meanwhile costs a tenth of the start.
+    """
+    gc.disable()
+    from service import commands
+
+    gc.freeze()
+    gc.enable()
+    return commands
+
+
 def _complain(line: str) -> None:
     print(f"model-catalog: {line}", file=sys.stderr)
 
@@ -106,8 +119,7 @@ def serve(
     log_format: LogFormat = None,
 ) -> None:
     """Serve the catalog over HTTP and keep it fresh, until SIGTERM or Ctrl-C."""
-    from service import commands
-
+    commands = _commands()
     commands.serve(
         commands.settings(
             config,
@@ -135,8 +147,7 @@ def refresh(
     log_level: LogLevel = None,
 ) -> None:
     """Ask the gateway once, store what it says, and tell what came of it."""
-    from service import commands
-
+    commands = _commands()
     chosen = commands.settings(
         config,
         gateway_url=gateway_url,
@@ -149,8 +160,7 @@ def refresh(
 @cli.command()
 def migrate(*, database_url: DatabaseUrl = None, config: Config = None) -> None:
     """Bring the database to this release's schema; `serve` and `refresh` do it by themselves."""
-    from service import commands
-
+    commands = _commands()
     commands.migrate(commands.settings(config, database_url=database_url))
 
 
@@ -162,8 +172,7 @@ def list_(
     *, as_json: AsJson = False, database_url: DatabaseUrl = None, config: Config = None
 ) -> None:
     """List the stored catalog. Needs no running server."""
-    from service import commands
-
+    commands = _commands()
     commands.list_models(commands.settings(config, database_url=database_url), as_json=as_json)
 
 
@@ -176,8 +185,7 @@ def show(
     config: Config = None,
 ) -> None:
     """Show everything known of one model, removed ones too. Needs no running server."""
-    from service import commands
-
+    commands = _commands()
     commands.show(commands.settings(config, database_url=database_url), model, as_json=as_json)
 
 
@@ -186,6 +194,5 @@ def status(
     *, as_json: AsJson = False, database_url: DatabaseUrl = None, config: Config = None
 ) -> None:
     """Tell how fresh the stored catalog is, and what came of the last refresh."""
-    from service import commands
-
+    commands = _commands()
     commands.status(commands.settings(config, database_url=database_url), as_json=as_json)

@@ -3,10 +3,12 @@
 Everything that is only true of SQLite is in this module.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -166,6 +168,9 @@ class Database:
             return
         if schema is not None and self.is_read_only:
             raise ReadOnlyError(f"{self._path} needs a migration to {SCHEMA}")
+        # Alembic costs 10 MB and 0.2 s, so a database that is up to date never imports it; where it
+        # is needed, readers are answered meanwhile.
+        await asyncio.to_thread(import_module, "alembic.command")
         with _storage_errors():
             await self._use_write_ahead_log()
             async with self.write() as connection:
@@ -244,8 +249,7 @@ def _schema(connection: Connection) -> str | None:
 
 def _upgrade(connection: Connection) -> None:
     """Run the migrations inside the caller's transaction, which holds the writer's lock."""
-    # Alembic costs 10 MB and 0.2 s, so a database that is up to date never imports it.
-    from alembic import command  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 — late, as the caller says
     from alembic.util import CommandError  # noqa: PLC0415
 
     config = alembic_config()

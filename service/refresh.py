@@ -97,6 +97,10 @@ class Refresher:
 
     # ── start ─────────────────────────────────────────────────────────────────────────────────
 
+    async def show_fallback(self) -> None:
+        """Publish the fallback, for a start that has nothing stored to show."""
+        await self._publish()
+
     async def start(self) -> None:
         """Publish what is stored, or the fallback where that cannot be read; no network."""
         try:

@@ -208,4 +208,4 @@ def _imports_alembic(file: Path) -> bool:
     )
     imported = {line.rsplit("|", 1)[-1].strip() for line in told.stderr.splitlines()}
     assert "sqlalchemy" in imported
-    return "alembic" in imported
+    return any(name.startswith("alembic.") for name in imported)
