@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import aiohttp
 import structlog
+import uvloop
 from aiohttp import web
 
 from service import __version__
@@ -27,13 +28,6 @@ from service.present import Present
 from service.refresh import Refresher
 from service.schedule import Schedule
 from service.store import Store
-
-if sys.platform == "win32":
-    _new_loop = asyncio.new_event_loop
-else:
-    import uvloop
-
-    _new_loop = uvloop.new_event_loop
 
 _T = TypeVar("_T")
 USER_AGENT: Final = f"model-catalog/{__version__}"
@@ -234,5 +228,5 @@ async def _listening(running: Service) -> AsyncIterator[None]:
 
 def run(main: Coroutine[Any, Any, _T]) -> _T:
     """Run to the end, on uvloop where there is one."""
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)

@@ -114,7 +114,6 @@ class Reason(StrEnum):
     TOO_MANY = "too_many"
 
     STORAGE = "storage"
-    CANCELLED = "cancelled"
     INTERNAL = "internal"
 
 

@@ -75,10 +75,11 @@ def _commands() -> ModuleType:
     Imports make little but what stays; collecting garbage meanwhile costs a tenth of the start.
     """
     gc.disable()
-    from service import commands
-
+    try:
+        from service import commands
+    finally:
+        gc.enable()
     gc.freeze()
-    gc.enable()
     return commands
 
 

@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         ge=0, le=65_535,
     )  # fmt: skip
     refresh_interval: Seconds = _setting(
-        900.0, "Time between refreshes, with a tenth of jitter.", f"{_DURATION_FORM}, at least 1",
+        900.0, "Time between refreshes, and up to a tenth more.", f"{_DURATION_FORM}, at least 1",
         ge=1, allow_inf_nan=False,
     )  # fmt: skip
     refresh_deadline: Seconds = _setting(

@@ -59,7 +59,7 @@ _BY_CODE: Final[dict[str, type[StorageError]]] = {
 class Database:
     """One SQLite file: one writer at a time, readers never wait.
 
-    Every method raises StorageError, and nothing else, when the file cannot be used.
+    Every method raises StorageError when the file cannot be used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -94,13 +94,13 @@ class Database:
         if not self._path.is_file():
             raise AbsentError(str(self._path))
         log = self._path.with_name(self._path.name + "-wal")
-        if not log.exists():
+        if _has_write_ahead_log(self._path) and not log.exists():
             await self._open(_IMMUTABLE)
             return
         try:
             await self._open(_LOOKING)
         except ReadOnlyError:  # on a read-only disk a reader cannot even note that it reads
-            if log.stat().st_size:
+            if log.exists() and log.stat().st_size:
                 raise
             await self._open(_IMMUTABLE)
 
@@ -165,19 +165,23 @@ class Database:
                 await _check_integrity(connection)
             schema = await connection.run_sync(_schema)
         if schema == SCHEMA:
+            if not self.is_read_only:
+                await self._use_write_ahead_log()
             return
         if schema is not None and self.is_read_only:
             raise ReadOnlyError(f"{self._path} needs a migration to {SCHEMA}")
         # Alembic costs 10 MB and 0.2 s, so a database that is up to date never imports it; where it
         # is needed, readers are answered meanwhile.
         await asyncio.to_thread(import_module, "alembic.command")
-        with _storage_errors():
-            await self._use_write_ahead_log()
-            async with self.write() as connection:
-                await connection.run_sync(_upgrade)
+        await self._use_write_ahead_log()
+        async with self.write() as connection:
+            await connection.run_sync(_upgrade)
 
     async def _use_write_ahead_log(self) -> None:
-        if self._engine is not None:
+        """So that readers never wait. The file remembers it; the next time it does nothing."""
+        if self._engine is None:
+            return
+        with _storage_errors():
             async with self._engine.connect() as connection:
                 driver = await connection.get_raw_connection()
                 await driver.driver_connection.execute("PRAGMA journal_mode = WAL")  # type: ignore[union-attr]
@@ -208,6 +212,12 @@ def _engine(path: Path, options: Mapping[str, str]) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", _on_connect)
     event.listen(engine.sync_engine, "begin", _on_begin)
     return engine
+
+
+def _has_write_ahead_log(path: Path) -> bool:
+    """By the file's header: https://www.sqlite.org/fileformat.html, bytes 18 and 19."""
+    with _storage_errors(), path.open("rb") as file:
+        return file.read(20)[18:] == b"\x02\x02"
 
 
 def _on_connect(connection: Any, record: object) -> None:  # noqa: ANN401 — the driver's adapter has no public type

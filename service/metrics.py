@@ -50,7 +50,7 @@ class Metrics:
         )
         self._upstream_up = Gauge(
             "model_catalog_upstream_up",
-            "1 when the last refresh got a list from the gateway, held or not.",
+            "1 when the last refresh was good or held, 0 when it was rejected or failed.",
             ["source"],
             registry=registry,
         )

@@ -1,17 +1,23 @@
 """What readers see now: the one cell that a refresh writes and every request reads."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime
-from time import monotonic
 
 from service.errors import NotPublishedError
 from service.snapshot import Snapshot
 
 
+def uptime() -> float:
+    """Seconds by a clock that never jumps, and that goes on while the machine sleeps."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux; elsewhere monotonic is as good
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+
 class Present:
     """The published snapshot and how fresh it is. Swapped whole, so no reader sees a mixture."""
 
-    def __init__(self, *, stale_after_seconds: float, now: Callable[[], float] = monotonic) -> None:
+    def __init__(self, *, stale_after_seconds: float, now: Callable[[], float] = uptime) -> None:
         self._stale_after_seconds = stale_after_seconds
         self._now = now
         self._stale_from = float("-inf")

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import takewhile
+from itertools import count, takewhile
 from time import monotonic
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -29,6 +29,7 @@ from service.catalog import (
 from service.errors import (
     CorruptError,
     MissingError,
+    ReadOnlyError,
     RefreshError,
     StaleError,
     StorageError,
@@ -44,9 +45,14 @@ from service.present import Present
 from service.snapshot import Snapshot, snapshot
 from service.store import Recent, Store, Stored
 
+_E = TypeVar("_E", bound=Exception)
 GROWTH_FLOOR: Final = 5_000
 GROWTH_RATIO: Final = 10
 """A list above the floor and of so many times the known models is not believed."""
+
+FULL_COLLECTION_EVERY: Final = 50
+"""Publications after which the garbage collector looks at everything once."""
+_settled = count(1)
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -77,7 +83,9 @@ class Refresher:
         self._grace = grace
         self._on_step = on_step
         self._scope = f"{gateway.scope}-{NORMALISER}"
+        self._lock = asyncio.Lock()
         self._flight: asyncio.Task[Refresh] | None = None
+        self._flight_accepts = False
         self._started = monotonic()
         self._stored = self._fallback_only()
         self._known: Sequence[Row] = ()
@@ -103,6 +111,10 @@ class Refresher:
 
     async def start(self) -> None:
         """Publish what is stored, or the fallback where that cannot be read; no network."""
+        async with self._lock:
+            await self._start()
+
+    async def _start(self) -> None:
         try:
             await self._open_store()
         except StorageError as error:
@@ -113,19 +125,18 @@ class Refresher:
 
     async def _open_store(self) -> None:
         """Open and load. What is in memory only, or was lost with the file, is written back."""
-        in_memory, last = self._known, self.recent.last
         stored = await self._store.open(self._fallback, self._clock(), self._stored)
+        recent = await self._store.recent(self.source)
         self._adopt(stored)
-        self.recent = await self._store.recent(self.source)
+        self.recent = recent if recent.last else self.recent
         self.storage_error = None
-        if in_memory and last and not self._known:
-            transition = await self._advance([row.model for row in in_memory], last.at)
-            await self._save(transition, {}, replace(last, revision=transition.revision))
+        if not self._store.is_writable:
+            self._note(ReadOnlyError("the database can be read, but not written"))
 
     def _note(self, error: StorageError) -> None:
         if self.storage_error is None or self.storage_error.state != error.state:
             _log.error("storage", state=error.state, detail=error.detail, advice=error.advice)
-        self.storage_error = error
+        self.storage_error = _without_frames(error)
 
     # ── one at a time ─────────────────────────────────────────────────────────────────────────
 
@@ -136,10 +147,11 @@ class Refresher:
 
     async def run(self, *, accept_held: bool = False) -> Refresh:
         """Refresh, or join the refresh under way. The outcome says what came of it."""
-        if accept_held and self._flight is not None:
-            await asyncio.wait([self._flight])  # it does not accept, so it cannot be joined
+        while accept_held and self._flight is not None and not self._flight_accepts:
+            await asyncio.wait([self._flight])  # it would hold what is to be accepted
         if self._flight is None:
             self._flight = asyncio.create_task(self._run(accept_held=accept_held))
+            self._flight_accepts = accept_held
             self._flight.add_done_callback(self._land)
         return await asyncio.shield(self._flight)
 
@@ -157,6 +169,10 @@ class Refresher:
             self.on_landed()
 
     async def _run(self, *, accept_held: bool) -> Refresh:
+        async with self._lock:
+            return await self._run_alone(accept_held=accept_held)
+
+    async def _run_alone(self, *, accept_held: bool) -> Refresh:
         self._started = monotonic()
         try:
             refresh = await self._refresh(accept_held=accept_held)
@@ -182,16 +198,30 @@ class Refresher:
         self._on_step("asking the gateway")
         fetched = await self._ask()
         at = self._clock()
-        if fetched.body is None:
-            return await self._apply(fetched, None, at)
-        self._on_step("reading the list")
-        listing = await asyncio.to_thread(normalise, fetched.body, self.source)
-        self.listing = replace(listing, entries={})
-        self._refuse_growth(listing)
-        gap = await asyncio.to_thread(shrink, self._known, listing.models)
-        if gap and not self._is_believed(gap, accept_held=accept_held):
-            return await self._hold(gap, fetched, listing)
+        listing = None
+        if fetched.body is not None:
+            self._on_step("reading the list")
+            listing = await asyncio.to_thread(normalise, fetched.body, self.source)
+            self.listing = replace(listing, entries={})
         self._on_step("saving")
+        try:
+            return await self._judge(fetched, listing, at, accept_held=accept_held)
+        except (StaleError, MissingError, CorruptError) as error:
+            # Another process, or the loss of the file, came in between: all is judged anew.
+            _log.warning("reopening", state=error.state, detail=error.detail)
+            await self._open_store()
+            await self._publish()
+            return await self._judge(fetched, listing, at, accept_held=accept_held)
+
+    async def _judge(
+        self, fetched: Fetched, listing: Listing | None, at: datetime, *, accept_held: bool
+    ) -> Refresh:
+        """Refuse, hold, or apply what the gateway said, by what is stored."""
+        if listing is not None:
+            self._refuse_growth(listing)
+            gap = await asyncio.to_thread(shrink, self._known, listing.models)
+            if gap and not self._is_believed(gap, accept_held=accept_held):
+                return await self._hold(gap, fetched, listing)
         return await self._apply(fetched, listing, at)
 
     async def _catch_up(self) -> None:
@@ -267,16 +297,6 @@ class Refresher:
     # ── a good list ───────────────────────────────────────────────────────────────────────────
 
     async def _apply(self, fetched: Fetched, listing: Listing | None, at: datetime) -> Refresh:
-        """Save and publish. Where another process, or a lost file, came in between: once more."""
-        try:
-            return await self._apply_once(fetched, listing, at)
-        except (StaleError, MissingError, CorruptError) as error:
-            _log.warning("reopening", state=error.state, detail=error.detail)
-            await self._open_store()
-            await self._publish()
-            return await self._apply_once(fetched, listing, at)
-
-    async def _apply_once(self, fetched: Fetched, listing: Listing | None, at: datetime) -> Refresh:
         known = self._known
         seen = listing.models if listing else _still_listed(known)
         transition = await self._advance(seen, at)
@@ -323,7 +343,9 @@ class Refresher:
 
     def _stored_after(self, transition: Transition) -> Stored:
         rows = (*self._others, *transition.rows)
-        stored = replace(self._stored, rows=rows, modified_at=transition.at)
+        later = self._stored.modified_at + timedelta(seconds=1)  # even if the clock went back
+        modified_at = max(transition.at, later)
+        stored = replace(self._stored, rows=rows, modified_at=modified_at)
         if transition.opened:
             stored = replace(stored, revision=transition.revision, updated_at=transition.at)
         return stored
@@ -357,7 +379,7 @@ class Refresher:
     # ── what is told ──────────────────────────────────────────────────────────────────────────
 
     async def _fail(self, error: RefreshError) -> Refresh:
-        self.failure = error
+        self.failure = _without_frames(error)
         outcome = Outcome.REJECTED if isinstance(error, UnbelievableError) else Outcome.FAILED
         refresh = self._record(
             outcome, error.reason, detail=error.detail, http_status=error.http_status
@@ -449,8 +471,16 @@ def _settle_memory() -> None:
     Else each of its full passes walks the whole catalog and delays readers: 200 ms at 10 000
     models. What is replaced later is freed by its reference counts all the same.
     """
+    if next(_settled) % FULL_COLLECTION_EVERY == 0:
+        gc.unfreeze()  # for cycles that died since they were frozen
     gc.collect()
     gc.freeze()
+
+
+def _without_frames(error: _E) -> _E:
+    """The error without what it was raised through: those frames hold a whole list."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 def _still_listed(rows: Sequence[Row]) -> list[Model]:

@@ -4,19 +4,21 @@ import asyncio
 import random
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from service.errors import RefreshError
+from service.present import uptime
 from service.refresh import Refresher
 
 JITTER: Final = 0.1
-"""Share of the interval by which a run may be early or late, so that instances drift apart."""
+"""Share of the interval by which a run may be late, so that instances drift apart."""
 BACKOFF_BASE_SECONDS: Final = 5.0
 WATCHDOG_SLACK_SECONDS: Final = 5.0
+WATCHDOG_LOOKS_SECONDS: Final = 30.0
 _JOB: Final = "refresh"
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -32,16 +34,26 @@ def delay_after(
 ) -> float | None:
     """Seconds until the next try after so many failures in a row; None: at the next period.
 
-    What the gateway asks for is obeyed up to a cap; 0 or a past date asks for nothing. Else a
-    failure that may pass is tried again after a random share of a doubling wait, never longer than
-    the interval.
+    A failure that may pass is tried again after a random share of a doubling wait, never longer
+    than the interval. What the gateway asks for is obeyed up to a cap, where it is longer.
     """
-    if failure.retry_after_seconds:
-        return min(failure.retry_after_seconds, retry_after_max_seconds)
+    asked = min(failure.retry_after_seconds or 0.0, retry_after_max_seconds)
     if not failure.is_transient:
-        return None
+        return asked if asked > interval_seconds else None
     ceiling = min(interval_seconds, BACKOFF_BASE_SECONDS * 2.0 ** min(failures - 1, 30))
-    return ceiling * random_share
+    return max(asked, ceiling * random_share)
+
+
+class _FromNow(IntervalTrigger):  # type: ignore[misc]  # the library carries no types
+    """An interval without a past.
+
+    The library's own lists every run that was missed, and after a clock that was wrong by years is
+    set right, there are millions.
+    """
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        latest = previous and max(previous, now)
+        return cast("datetime | None", super().get_next_fire_time(latest, now))
 
 
 class Schedule:
@@ -55,6 +67,7 @@ class Schedule:
         self._retry_after_max_seconds = retry_after_max_seconds
         self._failures = 0
         self._not_before: float = 0.0
+        self._overdue_from = 0.0
         self._watchdog: asyncio.TimerHandle | None = None
         self._scheduler = AsyncIOScheduler(timezone=UTC)
         refresher.on_landed = self._plan
@@ -72,7 +85,7 @@ class Schedule:
 
     def start(self) -> None:
         """Begin with a refresh at once."""
-        trigger = IntervalTrigger(
+        trigger = _FromNow(
             seconds=max(1, round(self._interval_seconds)),
             jitter=self._interval_seconds * JITTER,
             timezone=UTC,
@@ -143,12 +156,21 @@ class Schedule:
         if self._watchdog is not None:
             self._watchdog.cancel()
         if (due := self.next_run) is not None:
-            wait = max(0.0, (due - datetime.now(UTC)).total_seconds())
-            loop = asyncio.get_running_loop()
-            self._watchdog = loop.call_later(wait + WATCHDOG_SLACK_SECONDS, self._overdue)
+            wait = max(0.0, (due - datetime.now(UTC)).total_seconds()) + WATCHDOG_SLACK_SECONDS
+            self._overdue_from = uptime() + wait
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Look now and then: a timer of the event loop stands still while the machine sleeps."""
+        left = self._overdue_from - uptime()
+        if left <= 0:
+            self._overdue()
+        else:
+            wait = min(left, WATCHDOG_LOOKS_SECONDS)
+            self._watchdog = asyncio.get_running_loop().call_later(wait, self._look_again)
 
     def _overdue(self) -> None:
         if not self._refresher.is_running:
-            _log.warning("schedule_overdue", detail="the clock has jumped; refreshing now")
+            _log.warning("schedule_overdue", detail="the clock jumped or stood; refreshing now")
             self._run_in(0)
         self._watch()

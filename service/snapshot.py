@@ -1,6 +1,7 @@
-"""Stage 5, catalog → bytes: every answer of one revision, encoded once. Pure.
+"""Stage 5, catalog → bytes: every answer of one revision, each coding made once. Pure.
 
-A snapshot is immutable: a reader that holds one sees one generation, whatever is published next.
+Lists are encoded before they are published, single models when they are first asked for. A reader
+that holds a snapshot sees one generation, whatever is published next.
 """
 
 import gzip

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import islice, takewhile
 from typing import Any, Final, TypeVar
@@ -125,12 +125,12 @@ class Store:
         self, fallback: Sequence[Model], at: datetime, known: Stored | None
     ) -> Stored:
         async with self._database.read() as connection:
-            head = await _head(connection)
-            outdated = await _outdated(connection, fallback)
-        if outdated and not self._database.is_read_only:
+            is_whole = not await _lost(connection, known) and not await _outdated(
+                connection, fallback
+            )
+        if not is_whole and not self._database.is_read_only:
             async with self._database.write() as connection:
-                if head == 0 and known is not None and known.revision > 0:
-                    await _restore(connection, known)
+                await _restore(connection, await _lost(connection, known), known)
                 await _seed(connection, fallback, at)
         return await self.load()
 
@@ -280,12 +280,27 @@ async def _held_in_a_row(connection: AsyncConnection, source: str) -> tuple[Refr
     return tuple(takewhile(lambda refresh: refresh.outcome is Outcome.HELD, latest))
 
 
-async def _outdated(connection: AsyncConnection, fallback: Iterable[Model]) -> list[Model]:
-    """The fallback models that are not stored as they are shipped."""
+async def _outdated(
+    connection: AsyncConnection, fallback: Iterable[Model]
+) -> list[tuple[Model, Row | None]]:
+    """The fallback models that are not stored as they are shipped, each with what is stored."""
     query = _OPEN_VERSIONS.where(versions.c.origin == Origin.FALLBACK)
     rows = map(_to_row, (await connection.execute(query)).mappings())
-    stored = {row.model.ref: row.model for row in rows}
-    return [model for model in fallback if stored.get(model.ref) != model]
+    stored = {row.model.ref: row for row in rows}
+    found = [(model, stored.get(model.ref)) for model in fallback]
+    return [(model, row) for model, row in found if row is None or row.model != model]
+
+
+async def _lost(connection: AsyncConnection, known: Stored | None) -> list[Row]:
+    """The rows in memory that a database without any discovered model should have."""
+    if known is None:
+        return []
+    kinds = select(versions.c.origin).distinct()
+    stored = {row.origin for row in await connection.execute(kinds)}
+    if Origin.DISCOVERED in stored:
+        return []
+    is_worth_it = known.revision or any(row.origin is Origin.DISCOVERED for row in known.rows)
+    return [row for row in known.rows if is_worth_it and row.origin not in stored]
 
 
 _OPEN_VERSION = update(versions).where(
@@ -311,24 +326,44 @@ async def _seed(connection: AsyncConnection, fallback: Iterable[Model], at: date
     if not outdated:
         return
     revision = await _head(connection) + 1
-    values = {"revision": revision, "at": at, "cause": Cause.SEED, "added": len(outdated)}
+    added = sum(1 for _, before in outdated if before is None)
+    values = {"revision": revision, "at": at, "cause": Cause.SEED, "added": added}
+    values["changed"] = len(outdated) - added
     await connection.execute(insert(revisions).values(values))
-    life = Life(first_seen=at, updated_at=at, revision=revision)
-    rows = [Row(model=model, life=life, origin=Origin.FALLBACK) for model in outdated]
-    await _close_versions(connection, rows, revision)
-    await _insert_versions(connection, ((Kind.ADDED, row, None) for row in rows))
+    opened = [_seeded(model, before, at, revision) for model, before in outdated]
+    await _close_versions(connection, (row for _, row, _ in opened), revision)
+    await _insert_versions(connection, opened)
 
 
-async def _restore(connection: AsyncConnection, known: Stored) -> None:
-    await _expect_head(connection, None)
-    times = {row.life.revision: row.life.updated_at for row in known.rows}
-    times[known.revision] = known.updated_at
+def _seeded(
+    model: Model, before: Row | None, at: datetime, revision: int
+) -> tuple[Kind, Row, int | None]:
+    first_seen = before.life.first_seen if before else at
+    life = Life(first_seen=first_seen, updated_at=at, revision=revision)
+    kind = Kind.CHANGED if before else Kind.ADDED
+    return kind, Row(model=model, life=life, origin=Origin.FALLBACK), None
+
+
+async def _restore(connection: AsyncConnection, lost: Sequence[Row], known: Stored | None) -> None:
+    """Write back what is in memory only, with its dates, and its numbers where it has any."""
+    if not lost or known is None:
+        return
+    if known.revision == 0:
+        revision = await _head(connection) + 1
+        lost = [replace(row, life=replace(row.life, revision=revision)) for row in lost]
+        times = {revision: known.updated_at}
+    else:
+        times = {row.life.revision: row.life.updated_at for row in lost}
+        times[known.revision] = known.updated_at
+    there = {row.revision for row in await connection.execute(select(revisions.c.revision))}
     values = [
         {"revision": revision, "at": at, "cause": Cause.RESTORE}
         for revision, at in sorted(times.items())
+        if revision not in there
     ]
-    await connection.execute(insert(revisions), values)
-    await _insert_versions(connection, ((Kind.ADDED, row, None) for row in known.rows))
+    if values:
+        await connection.execute(insert(revisions), values)
+    await _insert_versions(connection, ((Kind.ADDED, row, None) for row in lost))
 
 
 async def _add_revision(connection: AsyncConnection, transition: Transition, source: str) -> None:

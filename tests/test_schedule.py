@@ -75,7 +75,12 @@ def test_a_failure_that_lasts_waits_for_the_next_period() -> None:
 @pytest.mark.parametrize(("asked", "waited"), [(7, 7), (600, 600), (601, 600), (1e9, 600)])
 def test_what_the_gateway_asks_for_is_obeyed_up_to_a_cap(asked: float, waited: float) -> None:
     assert delay(passing(asked)) == waited
-    assert delay(lasting(asked), failures=9) == waited
+    assert delay(lasting(asked), failures=9) is None
+    assert delay(lasting(asked), interval=1) == waited
+
+
+def test_a_short_wait_that_is_asked_for_does_not_defeat_the_back_off() -> None:
+    assert [delay(passing(1), failures) for failures in (1, 2, 3, 50)] == [5, 10, 20, HOUR]
 
 
 def test_no_wait_that_is_asked_for_is_none_at_all() -> None:
@@ -113,13 +118,13 @@ def test_every_wait_is_within_its_bounds(
         random_share=share,
     )
 
-    if asked:
-        assert wait == min(asked, cap)
-    elif not is_transient:
-        assert wait is None
-    else:
+    obeyed = min(asked or 0.0, cap)
+    if is_transient:
         assert wait is not None
-        assert min(interval, BACKOFF_BASE_SECONDS) / 2 <= wait <= interval
+        assert max(obeyed, min(interval, BACKOFF_BASE_SECONDS) / 2) <= wait
+        assert wait <= max(obeyed, interval)
+    else:
+        assert wait == (obeyed if obeyed > interval else None)
 
 
 # ── the clockwork ─────────────────────────────────────────────────────────────────────────────

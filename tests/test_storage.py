@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -26,7 +27,7 @@ from service.config import Settings
 from service.database import Database
 from service.store import Store
 from service.tables import SCHEMA
-from tests.support import Answer, Client, Process, Running, client_of, process, query, run
+from tests.support import Answer, Client, Clock, Process, Running, client_of, process, query, run
 from tests.support import running_service as serving
 
 OCTOBER = fixtures.path("kilo-2026-10-01.json")
@@ -927,3 +928,74 @@ async def test_processes_that_first_start_at_once_all_come_up(database: Path) ->
     assert [(made.code, made.err) for made in runs] == [(0, "")] * 3
     assert query(database, "SELECT revision, cause, added FROM revisions") == [(1, "seed", 1)]
     check_whole(database)
+
+
+# ── what memory knows is written back as it is ────────────────────────────────────────────────
+
+
+async def test_what_was_learnt_without_a_database_keeps_its_dates_and_its_tombstones(
+    settings: Settings, gateway: ReplayGateway, database: Path
+) -> None:
+    clock = Clock()
+    database.mkdir()  # a folder in the file's place: no database can be opened
+    async with serving(settings, clock) as running:
+        await refreshed(running)
+        gateway.serve(NOVEMBER)
+        await refreshed(running)
+        clock.advance(hours=30)
+        await refreshed(running)
+        before = {key: model_life(model) for key, model in (await everything(running)).items()}
+        database.rmdir()
+        gateway.play_always(Fault.error(503))
+
+        await refreshed(running)
+
+        after = {key: model_life(model) for key, model in (await everything(running)).items()}
+        assert after == before
+        assert {life[0] for life in after.values()} == {"active", "removed"}
+        assert await storage_state(running.client) == "ok"
+
+        gateway.play_always(None)
+        await refreshed(running)
+    lacking = "SELECT model_id FROM versions WHERE entry_id IS NULL AND status = 'active'"
+    assert query(database, lacking) == [("kilo/auto",)]
+
+
+async def test_a_lost_file_that_somebody_else_made_anew_is_filled_with_the_same_numbers(
+    running: Running, gateway: ReplayGateway, database: Path
+) -> None:
+    await refreshed(running)
+    gateway.serve(NOVEMBER)
+    await refreshed(running)
+    before = (await running.client.json("/catalog/models"))["data"]
+    lose(database)
+    assert (await run("migrate", MODEL_CATALOG_DATABASE_URL=f"sqlite:///{database}")).code == 0
+    gateway.play_always(Fault.error(503))
+
+    await refreshed(running)
+
+    after = (await running.client.json("/catalog/models"))["data"]
+    assert after[:-1] == before[:-1]  # the fallback row has the dates of the new file
+    assert query(database, "SELECT max(revision) FROM revisions") == [(3,)]
+
+
+async def test_a_file_without_a_write_ahead_log_gets_one(
+    settings: Settings, database: Path
+) -> None:
+    async with serving(settings):
+        pass
+    assert query(database, "PRAGMA journal_mode = DELETE") == [("delete",)]
+
+    async with serving(settings):
+        assert query(database, "PRAGMA journal_mode") == [("wal",)]
+
+
+async def everything(running: Running) -> dict[str, Any]:
+    """Every model, tombstones too, by id."""
+    catalog = running.service.present.require().catalog
+    ids = [row.model.id for row in (*catalog.rows, *catalog.removed)]
+    return {id_: await running.client.json(f"/catalog/models/{quote(id_)}") for id_ in ids}
+
+
+def model_life(model: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(model[key] for key in ("status", "firstSeen", "missingSince", "removedAt"))

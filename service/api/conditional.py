@@ -1,4 +1,4 @@
-"""Document → response, by RFC 9110: negotiation and conditional requests. No bytes are made."""
+"""Document → response, by RFC 9110: negotiation and conditional requests."""
 
 import re
 from email.utils import format_datetime, parsedate_to_datetime
@@ -23,7 +23,7 @@ _MAX_ASKED: Final = 512
 _QUALITY: Final = re.compile(r"q\s*=\s*([01](?:\.\d{0,3})?)", re.ASCII)
 _TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
-_Asked = tuple[Document, str | None, str | None, str | None]
+_Asked = tuple[Document, str, str, str]
 """A document, Accept-Encoding, If-None-Match and If-Modified-Since."""
 _Answer = tuple[int, bytes | None, CIMultiDict[str]]
 """Status, body, headers."""
@@ -53,9 +53,9 @@ class Responder:
         headers = request.headers
         asked = (
             document,
-            headers.get(hdrs.ACCEPT_ENCODING),
-            headers.get(hdrs.IF_NONE_MATCH),
-            headers.get(hdrs.IF_MODIFIED_SINCE),
+            ", ".join(headers.getall(hdrs.ACCEPT_ENCODING, ())),
+            ", ".join(headers.getall(hdrs.IF_NONE_MATCH, ())),
+            headers.get(hdrs.IF_MODIFIED_SINCE, ""),
         )
         made_for = (self._present.version, self._present.is_stale)
         if made_for != self._made_for:
@@ -65,14 +65,14 @@ class Responder:
 
     def _decide(self, asked: _Asked) -> _Answer:
         document, accept_encoding, if_none_match, if_modified_since = asked
-        variant = document.variant(choose_coding(accept_encoding or "", document.codings))
+        variant = document.variant(choose_coding(accept_encoding, document.codings))
         headers = self._headers(document, variant)
         answer: _Answer
         if is_current(
             variant.etag,
             headers.get(hdrs.LAST_MODIFIED),
-            if_none_match=if_none_match,
-            if_modified_since=if_modified_since,
+            if_none_match=if_none_match or None,
+            if_modified_since=if_modified_since or None,
         ):
             answer = HTTPStatus.NOT_MODIFIED, None, headers
         else:
@@ -80,16 +80,15 @@ class Responder:
             if variant.coding != IDENTITY:
                 headers[hdrs.CONTENT_ENCODING] = variant.coding
             answer = HTTPStatus.OK, variant.body, headers
-        if (
-            len(self._answers) < _MAX_ANSWERS
-            and sum(map(len, filter(None, asked[1:]))) < _MAX_ASKED
-        ):
+        if len(self._answers) < _MAX_ANSWERS and sum(map(len, asked[1:])) < _MAX_ASKED:
             self._answers[asked] = answer
         return answer
 
     def _headers(self, document: Document, variant: Variant) -> CIMultiDict[str]:
         """Those of a 304; a 200 has more."""
         headers = CIMultiDict(self.freshness())
+        modified_at = self._present.require().catalog.modified_at
+        headers[hdrs.LAST_MODIFIED] = format_datetime(modified_at, usegmt=True)
         headers[hdrs.ETAG] = variant.etag
         headers[hdrs.VARY] = "Accept-Encoding"
         headers[hdrs.CACHE_CONTROL] = self._cache_control
@@ -106,9 +105,7 @@ class Responder:
         if checked_at := time_text(present.checked_at):
             headers["Catalog-Checked"] = checked_at
         if present.snapshot:
-            catalog = present.snapshot.catalog
-            headers["Catalog-Revision"] = str(catalog.revision)
-            headers[hdrs.LAST_MODIFIED] = format_datetime(catalog.modified_at, usegmt=True)
+            headers["Catalog-Revision"] = str(present.snapshot.catalog.revision)
         return headers
 
 

@@ -14,7 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from service.api import problems
-from service.api.conditional import JSON_TYPE, Responder
+from service.api.conditional import EXPOSED, JSON_TYPE, Responder
 from service.api.problems import Problem, UnknownModelProblem, UnknownParameterProblem
 from service.api.status import Health, readiness_json, refresh_json, status_json
 from service.catalog import Outcome, Reason, Refresh
@@ -85,9 +85,15 @@ class Api:
         snapshot = self.present.require()
         wanted = request.match_info["id"]
         document = snapshot.openai_model.get(wanted)
-        if document is None:
-            raise UnknownModelProblem(wanted, [row.model.id for row in snapshot.catalog.rows])
-        return self.responder.answer(request, document)
+        if document is not None:
+            return self.responder.answer(request, document)
+        if snapshot.model.get(wanted) is not None:
+            detail = f"{wanted!r} cannot be told in this format; see /catalog/models/{wanted}"
+            raise Problem(HTTPStatus.NOT_FOUND, detail)
+        offered = (row.model.id for row in snapshot.catalog.rows)
+        raise UnknownModelProblem(
+            wanted, [id_ for id_ in offered if snapshot.openai_model.get(id_)]
+        )
 
     def status(self, request: web.Request) -> web.Response:
         _only(request)
@@ -154,6 +160,7 @@ class Api:
             hdrs.CONTENT_TYPE: JSON_TYPE,
             hdrs.CACHE_CONTROL: "no-store",
             hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
+            hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: EXPOSED,
             **self.responder.freshness(),
         }
         return web.Response(status=status, body=orjson.dumps(body), headers=headers)
