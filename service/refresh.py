@@ -343,8 +343,9 @@ class Refresher:
 
     def _stored_after(self, transition: Transition) -> Stored:
         rows = (*self._others, *transition.rows)
-        later = self._stored.modified_at + timedelta(seconds=1)  # even if the clock went back
-        modified_at = max(transition.at, later)
+        modified_at = transition.at
+        if modified_at < self._stored.modified_at:  # the clock went back; a date of ours never does
+            modified_at = self._stored.modified_at + timedelta(seconds=1)
         stored = replace(self._stored, rows=rows, modified_at=modified_at)
         if transition.opened:
             stored = replace(stored, revision=transition.revision, updated_at=transition.at)

@@ -37,11 +37,15 @@ def delay_after(
     A failure that may pass is tried again after a random share of a doubling wait, never longer
     than the interval. What the gateway asks for is obeyed up to a cap, where it is longer.
     """
-    asked = min(failure.retry_after_seconds or 0.0, retry_after_max_seconds)
+    asked = _asked_for(failure, retry_after_max_seconds)
     if not failure.is_transient:
         return asked if asked > interval_seconds else None
     ceiling = min(interval_seconds, BACKOFF_BASE_SECONDS * 2.0 ** min(failures - 1, 30))
     return max(asked, ceiling * random_share)
+
+
+def _asked_for(failure: RefreshError, retry_after_max_seconds: float) -> float:
+    return min(failure.retry_after_seconds or 0.0, retry_after_max_seconds)
 
 
 class _FromNow(IntervalTrigger):  # type: ignore[misc]  # the library carries no types
@@ -129,6 +133,8 @@ class Schedule:
         self._watch()
 
     def _plan_after(self, failure: RefreshError) -> None:
+        asked = _asked_for(failure, self._retry_after_max_seconds)
+        self._not_before = asyncio.get_running_loop().time() + asked
         delay = delay_after(
             failure,
             failures=self._failures,
@@ -136,11 +142,8 @@ class Schedule:
             retry_after_max_seconds=self._retry_after_max_seconds,
             random_share=random.uniform(0.5, 1.0),  # noqa: S311 — spreads load, guards nothing
         )
-        if delay is None:
-            return
-        if failure.retry_after_seconds:
-            self._not_before = asyncio.get_running_loop().time() + delay
-        self._run_in(delay)
+        if delay is not None:
+            self._run_in(delay)
 
     def _run_in(self, seconds: float) -> None:
         if self._scheduler.running:
@@ -158,16 +161,19 @@ class Schedule:
         if (due := self.next_run) is not None:
             wait = max(0.0, (due - datetime.now(UTC)).total_seconds()) + WATCHDOG_SLACK_SECONDS
             self._overdue_from = uptime() + wait
-            self._look_again()
+            self._look_in(wait)
 
-    def _look_again(self) -> None:
+    def _look_in(self, seconds: float) -> None:
         """Look now and then: a timer of the event loop stands still while the machine sleeps."""
+        wait = min(seconds, WATCHDOG_LOOKS_SECONDS)
+        self._watchdog = asyncio.get_running_loop().call_later(wait, self._look)
+
+    def _look(self) -> None:
         left = self._overdue_from - uptime()
         if left <= 0:
             self._overdue()
         else:
-            wait = min(left, WATCHDOG_LOOKS_SECONDS)
-            self._watchdog = asyncio.get_running_loop().call_later(wait, self._look_again)
+            self._look_in(left)
 
     def _overdue(self) -> None:
         if not self._refresher.is_running:

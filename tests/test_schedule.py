@@ -242,7 +242,7 @@ async def test_a_failure_that_lasts_is_left_for_the_next_period(
 
 
 @pytest.mark.usefixtures("_unwatched")
-@pytest.mark.parametrize("status", [429, 503, 403])
+@pytest.mark.parametrize("status", [429, 503])
 async def test_it_waits_as_long_as_the_gateway_asks(
     settings: Settings, gateway: ReplayGateway, status: int
 ) -> None:
