@@ -3,15 +3,17 @@
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from service.errors import NotPublishedError
 from service.snapshot import Snapshot
 
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)  # Linux; elsewhere monotonic is as good
 
-def uptime() -> float:
-    """Seconds by a clock that never jumps, and that goes on while the machine sleeps."""
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux; elsewhere monotonic is as good
-    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+uptime: Callable[[], float] = (
+    time.monotonic if _BOOTTIME is None else partial(time.clock_gettime, _BOOTTIME)
+)
+"""Seconds by a clock that never jumps, and that goes on while the machine sleeps."""
 
 
 class Present:

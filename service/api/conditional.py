@@ -45,7 +45,7 @@ class Responder:
             f"stale-while-revalidate={revalidate_seconds:.0f}, "
             f"stale-if-error={STALE_IF_ERROR_SECONDS}"
         )
-        self._made_for = (-1, False)
+        self._version, self._was_stale = -1, False
         self._answers: dict[_Asked, _Answer] = {}
 
     def answer(self, request: web.BaseRequest, document: Document) -> web.Response:
@@ -53,13 +53,13 @@ class Responder:
         headers = request.headers
         asked = (
             document,
-            ", ".join(headers.getall(hdrs.ACCEPT_ENCODING, ())),
-            ", ".join(headers.getall(hdrs.IF_NONE_MATCH, ())),
+            headers.get(hdrs.ACCEPT_ENCODING, ""),
+            headers.get(hdrs.IF_NONE_MATCH, ""),
             headers.get(hdrs.IF_MODIFIED_SINCE, ""),
         )
-        made_for = (self._present.version, self._present.is_stale)
-        if made_for != self._made_for:
-            self._made_for, self._answers = made_for, {}
+        present = self._present
+        if present.version != self._version or present.is_stale is not self._was_stale:
+            self._version, self._was_stale, self._answers = present.version, present.is_stale, {}
         status, body, answered = self._answers.get(asked) or self._decide(asked)
         return web.Response(status=status, body=body, headers=answered)
 
@@ -74,12 +74,12 @@ class Responder:
             if_none_match=if_none_match or None,
             if_modified_since=if_modified_since or None,
         ):
-            answer = HTTPStatus.NOT_MODIFIED, None, headers
+            answer = int(HTTPStatus.NOT_MODIFIED), None, headers
         else:
             headers[hdrs.CONTENT_TYPE] = JSON_TYPE
             if variant.coding != IDENTITY:
                 headers[hdrs.CONTENT_ENCODING] = variant.coding
-            answer = HTTPStatus.OK, variant.body, headers
+            answer = int(HTTPStatus.OK), variant.body, headers
         if len(self._answers) < _MAX_ANSWERS and sum(map(len, asked[1:])) < _MAX_ASKED:
             self._answers[asked] = answer
         return answer
