@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -159,19 +159,25 @@ class Process:
             self._new_line.notify_all()
 
 
-@asynccontextmanager
-async def process(*arguments: str, **environment: str) -> AsyncIterator[Process]:
-    """`python -m service …` with these variables; ended by its own process id."""
-    started = await asyncio.create_subprocess_exec(
+async def _start(
+    arguments: Sequence[str], environment: Mapping[str, str], *, stdout: int
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "service",
         *arguments,
         env={**os.environ, **environment},
         stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
+        stdout=stdout,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+@asynccontextmanager
+async def process(*arguments: str, **environment: str) -> AsyncIterator[Process]:
+    """`python -m service …` with these variables; ended by its own process id."""
+    started = await _start(arguments, environment, stdout=asyncio.subprocess.DEVNULL)
     running = Process(started)
     try:
         yield running
@@ -195,16 +201,7 @@ class Run:
 
 async def run(*arguments: str, **environment: str) -> Run:
     """`python -m service …` to its end."""
-    started = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "service",
-        *arguments,
-        env={**os.environ, **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    started = await _start(arguments, environment, stdout=asyncio.subprocess.PIPE)
     async with asyncio.timeout(60):
         out, err = await started.communicate()
     assert started.returncode is not None
