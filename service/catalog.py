@@ -1,10 +1,12 @@
 """The nouns: what a gateway says of a model, and what is known of its life. Frozen, no I/O."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from typing import Any, Self
 
 
 class Pricing(StrEnum):
@@ -50,6 +52,12 @@ class Cause(StrEnum):
     SEED = "seed"
     """A fallback row was written for the first time, or its shipped content differs."""
     REFRESH = "refresh"
+    OPERATOR = "operator"
+    """A held list was accepted by a person."""
+    IMPORT = "import"
+    """A list that was saved elsewhere, at the time it was fetched."""
+    UPGRADE = "upgrade"
+    """Newer rules were applied to the stored entries."""
     RESTORE = "restore"
     """The catalog in memory was written into a database that had been lost."""
 
@@ -232,6 +240,19 @@ class Catalog:
     removed: tuple[Row, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Everything the service needs to go on where it stopped."""
+
+    rows: tuple[Row, ...]
+    revision: int
+    updated_at: datetime
+    modified_at: datetime
+    """When the list last changed in any way, its order included."""
+    lacks_entries: bool = False
+    """Whether models are without their raw entry, as in a database that was rebuilt from memory."""
+
+
 Census = Mapping[tuple[str, Status, Origin], int]
 """Models by source, status and origin, tombstones too."""
 
@@ -313,12 +334,100 @@ class Transition:
     rows: tuple[Row, ...]
     opened: tuple[tuple[Kind, Row], ...]
     moved: tuple[Row, ...]
+    fields: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By model id, the fields in which a new version differs, where there was one before."""
+    bulk: Mapping[str, int] = field(default_factory=dict)
+    """What happened to more than half of the models, and to how many it did."""
 
     @property
     def counts(self) -> Mapping[Kind, int]:
         """How many models each kind of change befell; every kind is present."""
         found = Counter(kind for kind, _ in self.opened)
         return {kind: found[kind] for kind in Kind}
+
+
+_CURSOR = re.compile(r"(\d{1,18})(?:\.(\d{1,18}))?", re.ASCII)
+_AFTER_ALL = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cursor:
+    """A place in the log of changes: after all of a revision, or after one version made in it.
+
+    Its text is `13` or `13.4211`. Revisions are committed whole and one after the other, so what
+    follows a cursor never changes, it only grows.
+    """
+
+    revision: int
+    version: int = _AFTER_ALL
+
+    def __str__(self) -> str:
+        return str(self.revision) + (f".{self.version}" if self.version != _AFTER_ALL else "")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises ValueError when the text is no cursor."""
+        if not (match := _CURSOR.fullmatch(text)):
+            raise ValueError(text)
+        return cls(int(match[1]), int(match[2]) if match[2] else _AFTER_ALL)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it stands behind the whole of its revision."""
+        return self.version == _AFTER_ALL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One change of the catalog's content."""
+
+    revision: int
+    at: datetime
+    cause: Cause
+    source: str | None
+    counts: Mapping[Kind, int]
+    bulk: Mapping[str, int]
+    """Fields that it changed on more than half of the models, and kinds of change that befell more
+    than half of them, each with on how many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What one revision did to one model: `fields` maps a path to its value before and after.
+
+    A field that was not set is None; a model that was not there has had no field set.
+    """
+
+    cursor: Cursor
+    at: datetime
+    source: str
+    id: str
+    kind: Kind
+    fields: Mapping[str, tuple[Any, Any]]
+    bulk: tuple[str, ...] = ()
+    """Which of its fields, or whether its kind, the revision changed in bulk."""
+
+    @property
+    def revision(self) -> int:
+        """The revision that did it."""
+        return self.cursor.revision
+
+    @property
+    def ref(self) -> str:
+        """`<source>/<id>`."""
+        return f"{self.source}/{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One state of a model, how it came about, and until when it held: None is until now."""
+
+    since: Revision
+    until: Revision | None
+    kind: Kind
+    fields: Mapping[str, tuple[Any, Any]]
+    """As of a change; empty where only what is nobody's news has changed."""
+    row: Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,15 +10,15 @@ import orjson
 
 from service import app, console, log
 from service.api.status import refresh_json, stored_status_json
-from service.catalog import FALLBACK, KILOCODE, Catalog, Outcome, Row, utc_now
+from service.catalog import FALLBACK, KILOCODE, Catalog, Outcome, Row, Stored, utc_now
 from service.config import Settings
 from service.database import Database
 from service.dialects import native
 from service.errors import UnknownModelError
-from service.merge import merge
+from service.merge import catalog_of
 from service.query import nearest
 from service.snapshot import models_body
-from service.store import Recent, Store, Stored
+from service.store import Recent, Store
 from service.tables import SCHEMA
 
 _T = TypeVar("_T")
@@ -62,7 +62,7 @@ def migrate(chosen: Settings) -> None:
 
 def list_models(chosen: Settings, *, as_json: bool) -> None:
     """Print the stored catalog."""
-    catalog = _catalog(_with_store(chosen, Store.open_read_only))
+    catalog = catalog_of(_with_store(chosen, Store.open_read_only))
     if as_json:
         _print_bytes(models_body(catalog))
     else:
@@ -71,7 +71,7 @@ def list_models(chosen: Settings, *, as_json: bool) -> None:
 
 def show(chosen: Settings, model: str, *, as_json: bool) -> None:
     """Print one model."""
-    row = _find(_catalog(_with_store(chosen, Store.open_read_only)), model)
+    row = _find(catalog_of(_with_store(chosen, Store.open_read_only)), model)
     if as_json:
         _print_json(native.model(row))
     else:
@@ -86,7 +86,7 @@ def status(chosen: Settings, *, as_json: bool) -> None:
 
     stored, recent = _with_store(chosen, looked)
     report = stored_status_json(
-        str(chosen.database_path), _catalog(stored), recent.last, recent.last_good
+        str(chosen.database_path), catalog_of(stored), recent.last, recent.last_good
     )
     if as_json:
         _print_json(report)
@@ -103,15 +103,6 @@ def _with_store(chosen: Settings, use: Callable[[Store], Awaitable[_T]]) -> _T:
             await store.close()
 
     return asyncio.run(opened())
-
-
-def _catalog(stored: Stored) -> Catalog:
-    return merge(
-        stored.rows,
-        revision=stored.revision,
-        updated_at=stored.updated_at,
-        modified_at=stored.modified_at,
-    )
 
 
 def _find(catalog: Catalog, wanted: str) -> Row:

@@ -1,8 +1,9 @@
 """One short tree of errors. Each carries facts, makes its own sentence, and has a reason code."""
 
+from datetime import datetime
 from typing import ClassVar
 
-from service.catalog import Reason
+from service.catalog import Reason, Revision
 
 
 class CatalogError(Exception):
@@ -32,6 +33,20 @@ class UnknownModelError(CatalogError):
         self.nearest = nearest
         hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
         super().__init__(f"there is no model {wanted!r}{hint}")
+
+
+class MomentError(CatalogError):
+    """A revision or a time that the history does not reach."""
+
+    def __init__(self, moment: int | datetime, first: Revision, head: Revision) -> None:
+        self.moment = moment
+        self.first = first
+        self.head = head
+        asked = f"revision {moment}" if isinstance(moment, int) else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+        super().__init__(
+            f"the history does not reach {asked}; it goes from revision {first.revision} "
+            f"({first.at:%Y-%m-%dT%H:%M:%SZ}) to {head.revision} ({head.at:%Y-%m-%dT%H:%M:%SZ})"
+        )
 
 
 class ListenError(CatalogError):

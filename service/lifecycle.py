@@ -9,11 +9,12 @@ only `missing`, and still served.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from service.catalog import Kind, Life, Model, Row, Shrink, Status, Transition
+from service.diff import bulk, difference
 
 HELD_RATIO = 0.5
 """A list that lacks more than this share of the active models is not believed at once."""
@@ -49,7 +50,26 @@ def advance(
     # Tombstones go last even where a clock that was set back reorders the absent.
     gone = [stamp.absent(row, grace) for row in absent]
     steps += sorted(gone, key=lambda step: step[1].is_removed)
+    return _transition(before, steps, stamp)
 
+
+def reread(
+    rows: Iterable[Row], models: Mapping[str, Model], *, at: datetime, revision: int
+) -> Transition:
+    """What newer rules make of entries that are stored: content only, nobody's life moves on."""
+    before = {row.model.id: row for row in rows}
+    stamp = _Stamp(at, revision)
+    steps = [
+        stamp.reread(row, models.get(row.model.id, row.model))
+        for row in sorted(before.values(), key=_place)
+    ]
+    return _transition(before, steps, stamp)
+
+
+def _transition(
+    before: Mapping[str, Row], steps: Iterable[tuple[Kind | None, Row]], stamp: "_Stamp"
+) -> Transition:
+    """The steps, each in its place."""
     after: list[Row] = []
     opened: list[tuple[Kind, Row]] = []
     moved: list[Row] = []
@@ -61,8 +81,22 @@ def advance(
             opened.append((kind, placed))
         elif placed is not row:
             moved.append(placed)
+    fields = {
+        row.model.id: tuple(difference(before[row.model.id], row))
+        for _, row in opened
+        if row.model.id in before
+    }
     return Transition(
-        revision=revision, at=at, rows=tuple(after), opened=tuple(opened), moved=tuple(moved)
+        revision=stamp.revision,
+        at=stamp.at,
+        rows=tuple(after),
+        opened=tuple(opened),
+        moved=tuple(moved),
+        fields=fields,
+        bulk=bulk(
+            ((kind, fields.get(row.model.id, ())) for kind, row in opened),
+            sum(not row.is_removed for row in after),
+        ),
     )
 
 
@@ -86,6 +120,12 @@ class _Stamp:
             return None, row
         kind = Kind.CHANGED if row.life.status is Status.ACTIVE else Kind.RETURNED
         return kind, replace(row, model=model, life=self._life(row, Status.ACTIVE))
+
+    def reread(self, row: Row, model: Model) -> tuple[Kind | None, Row]:
+        if row.model == model:
+            return None, row
+        life = replace(row.life, updated_at=self.at, revision=self.revision)
+        return Kind.CHANGED, replace(row, model=model, life=life)
 
     def absent(self, row: Row, grace: timedelta) -> tuple[Kind | None, Row]:
         match row.life.status:

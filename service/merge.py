@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from service.catalog import Catalog, Origin, Row
+from service.catalog import Catalog, Origin, Row, Stored
 
 
 def merge(
@@ -23,6 +23,21 @@ def merge(
         rows=tuple(row for row in ordered if not row.is_removed),
         removed=tuple(row for row in ordered if row.is_removed),
     )
+
+
+def catalog_of(stored: Stored) -> Catalog:
+    """The catalog that is stored."""
+    return merge(
+        stored.rows,
+        revision=stored.revision,
+        updated_at=stored.updated_at,
+        modified_at=stored.modified_at,
+    )
+
+
+def best(rows: Iterable[Row]) -> Row | None:
+    """Of one model's rows the one that is served."""
+    return min(rows, key=_rank, default=None)
 
 
 def _rank(row: Row) -> int:

@@ -104,6 +104,17 @@ def normalise(body: bytes, source: str) -> Listing:
     )
 
 
+def reread(entries: Mapping[str, str], source: str) -> Mapping[str, Model]:
+    """What today's rules make of entries that were kept, by id. What they refuse is left out."""
+    tally = _Tally()
+    models: dict[str, Model] = {}
+    for model_id, raw in entries.items():
+        value, _ = _scan(raw, 0)
+        if _why_unusable(value) is None:
+            models[model_id] = _Entry(value, tally).to_model(source)
+    return models
+
+
 def _refuse_unusable(usable: int, rejected: int) -> None:
     total = usable + rejected
     if not total:

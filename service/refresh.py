@@ -12,7 +12,9 @@ from typing import Final, TypeVar
 
 import structlog
 
+from service import normalise
 from service.catalog import (
+    Cause,
     Life,
     Listing,
     Model,
@@ -23,6 +25,7 @@ from service.catalog import (
     Row,
     Shrink,
     Status,
+    Stored,
     Transition,
     Validators,
 )
@@ -37,13 +40,13 @@ from service.errors import (
     UnreachableError,
 )
 from service.gateway import Fetched, Gateway
-from service.lifecycle import HELD_CONFIRMATIONS, advance, shrink
-from service.merge import merge
+from service.lifecycle import HELD_CONFIRMATIONS, advance, reread, shrink
+from service.merge import catalog_of
 from service.metrics import Metrics
-from service.normalise import NORMALISER, normalise
+from service.normalise import NORMALISER
 from service.present import Present
 from service.snapshot import Snapshot, snapshot
-from service.store import Recent, Store, Stored
+from service.store import Recent, Store
 
 _E = TypeVar("_E", bound=Exception)
 GROWTH_FLOOR: Final = 5_000
@@ -71,6 +74,7 @@ class Refresher:
         metrics: Metrics,
         clock: Callable[[], datetime],
         grace: timedelta,
+        cause: Cause = Cause.REFRESH,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.source = source
@@ -81,6 +85,7 @@ class Refresher:
         self._metrics = metrics
         self._clock = clock
         self._grace = grace
+        self._cause = cause
         self._on_step = on_step
         self._scope = f"{gateway.scope}-{NORMALISER}"
         self._lock = asyncio.Lock()
@@ -128,10 +133,29 @@ class Refresher:
         stored = await self._store.open(self._fallback, self._clock(), self._stored)
         recent = await self._store.recent(self.source)
         self._adopt(stored)
+        if self._store.is_writable:
+            await self._read_entries_anew()
         self.recent = recent if recent.last else self.recent
         self.storage_error = None
         if not self._store.is_writable:
             self._note(ReadOnlyError("the database can be read, but not written"))
+
+    async def _read_entries_anew(self) -> None:
+        """Apply newer rules to what was fetched under older ones."""
+        entries = await self._store.entries_read_before(self.source, NORMALISER)
+        if entries is None:
+            return
+        models = await asyncio.to_thread(normalise.reread, entries, self.source)
+        transition = reread(
+            self._known,
+            models,
+            at=self._not_before_history(self._clock()),
+            revision=self._stored.revision + 1,
+        )
+        await self._store.upgrade(transition, self.source, NORMALISER)
+        if transition.opened:
+            _log.info("upgraded", revision=transition.revision, models=len(transition.opened))
+            self._adopt(self._stored_after(transition))
 
     def _note(self, error: StorageError) -> None:
         if self.storage_error is None or self.storage_error.state != error.state:
@@ -201,7 +225,7 @@ class Refresher:
         listing = None
         if fetched.body is not None:
             self._on_step("reading the list")
-            listing = await asyncio.to_thread(normalise, fetched.body, self.source)
+            listing = await asyncio.to_thread(normalise.normalise, fetched.body, self.source)
             self.listing = replace(listing, entries={})
         self._on_step("saving")
         try:
@@ -222,7 +246,9 @@ class Refresher:
             gap = await asyncio.to_thread(shrink, self._known, listing.models)
             if gap and not self._is_believed(gap, accept_held=accept_held):
                 return await self._hold(gap, fetched, listing)
-        return await self._apply(fetched, listing, at)
+            if gap and accept_held:
+                return await self._apply(fetched, listing, at, Cause.OPERATOR)
+        return await self._apply(fetched, listing, at, self._cause)
 
     async def _catch_up(self) -> None:
         """Take up what another process has stored, or try again to open what could not be used.
@@ -296,7 +322,9 @@ class Refresher:
 
     # ── a good list ───────────────────────────────────────────────────────────────────────────
 
-    async def _apply(self, fetched: Fetched, listing: Listing | None, at: datetime) -> Refresh:
+    async def _apply(
+        self, fetched: Fetched, listing: Listing | None, at: datetime, cause: Cause
+    ) -> Refresh:
         known = self._known
         seen = listing.models if listing else _still_listed(known)
         transition = await self._advance(seen, at)
@@ -314,7 +342,7 @@ class Refresher:
         )
         raw = listing.entries if listing else {}
         if outcome is Outcome.UPDATED:
-            await self._save(transition, raw, refresh)
+            await self._save(transition, raw, refresh, cause)
         else:
             await self._log(refresh, raw)
         self.gap = None
@@ -326,17 +354,19 @@ class Refresher:
             advance,
             self._known,
             seen,
-            at=at,
+            at=self._not_before_history(at),
             revision=self._stored.revision + 1 if self._store.is_open else 0,
             grace=self._grace,
         )
 
-    async def _save(self, transition: Transition, raw: Mapping[str, str], refresh: Refresh) -> None:
+    async def _save(
+        self, transition: Transition, raw: Mapping[str, str], refresh: Refresh, cause: Cause
+    ) -> None:
         """Encode, then commit, then publish: what cannot be served is never stored."""
         stored = self._stored_after(transition)
         made = await asyncio.to_thread(_snapshot_of, stored)
         if self._store.is_open:
-            await self._store.commit(transition, raw, refresh)
+            await self._store.commit(transition, raw, refresh, cause)
             self.storage_error = None
         self._stored, self._known = stored, transition.rows
         self._show(made)
@@ -358,6 +388,10 @@ class Refresher:
         self._present.publish(made)
         self._metrics.observe_snapshot(made.catalog.revision, made.census)
         _settle_memory()
+
+    def _not_before_history(self, at: datetime) -> datetime:
+        """The clock may go back; the dates of revisions may not."""
+        return max(at, self._stored.updated_at)
 
     # ── what is known ─────────────────────────────────────────────────────────────────────────
 
@@ -457,13 +491,7 @@ class Refresher:
 
 
 def _snapshot_of(stored: Stored) -> Snapshot:
-    catalog = merge(
-        stored.rows,
-        revision=stored.revision,
-        updated_at=stored.updated_at,
-        modified_at=stored.modified_at,
-    )
-    return snapshot(catalog)
+    return snapshot(catalog_of(stored))
 
 
 def _settle_memory() -> None:

@@ -2,59 +2,43 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice, takewhile
-from typing import Any, Final, TypeVar
+from types import MappingProxyType
+from typing import Final, TypeVar
 
-from sqlalchemy import RowMapping, bindparam, func, insert, null, select, update
+from sqlalchemy import bindparam, delete, func, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.catalog import (
     Cause,
-    Cost,
     Kind,
     Life,
     Model,
     Origin,
     Outcome,
-    Pricing,
-    Reason,
     Refresh,
     Row,
     Status,
+    Stored,
     Transition,
-    Validators,
 )
 from service.database import Database
 from service.errors import CorruptError, ForeignError, StaleError
-from service.tables import entries, refreshes, revisions, versions
+from service.records import (
+    BATCH,
+    in_batches,
+    key_of,
+    refresh_values,
+    to_refresh,
+    to_row,
+    version_values,
+)
+from service.tables import entries, refreshes, revisions, sources, versions
 
 _T = TypeVar("_T")
 _HELD_LIMIT: Final = 10
-_BATCH: Final = 100
-"""Rows a statement: the event loop serves readers between two batches."""
-
-_COSTS: Final = tuple(field.name for field in fields(Cost))
-_LISTS: Final = frozenset(
-    {"badges", "input", "output", "reasoning_efforts", "supported_parameters"}
-)
-_MODEL_COLUMNS: Final = tuple(
-    field.name for field in fields(Model) if field.name not in {"source", "id", "cost"}
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """Everything the service needs to go on where it stopped."""
-
-    rows: tuple[Row, ...]
-    revision: int
-    updated_at: datetime
-    modified_at: datetime
-    """When the list last changed in any way, its order included."""
-    lacks_entries: bool = False
-    """Whether models are without their raw entry, as in a database that was rebuilt from memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +165,11 @@ class Store:
     # ── saving ────────────────────────────────────────────────────────────────────────────────
 
     async def commit(
-        self, transition: Transition, raw: Mapping[str, str], refresh: Refresh
+        self,
+        transition: Transition,
+        raw: Mapping[str, str],
+        refresh: Refresh,
+        cause: Cause = Cause.REFRESH,
     ) -> None:
         """Save a source's next state and the refresh that found it, together or not at all.
 
@@ -192,10 +180,10 @@ class Store:
         async with self._database.write() as connection:
             await _expect_head(connection, expected)
             if makes_revision:
-                await _add_revision(connection, transition, refresh.source)
+                await _add_revision(connection, transition, refresh.source, cause)
                 await _open_versions(connection, transition, raw)
             await _move(connection, transition.moved)
-            await connection.execute(insert(refreshes).values(_refresh_values(refresh)))
+            await connection.execute(insert(refreshes).values(refresh_values(refresh)))
 
     async def log(self, refresh: Refresh, raw: Mapping[str, str] | None = None) -> None:
         """Save that a refresh changed nothing: one row.
@@ -206,9 +194,61 @@ class Store:
         async with self._database.write() as connection:
             if refresh.outcome.is_good:
                 await _expect_head(connection, refresh.revision)
-            await connection.execute(insert(refreshes).values(_refresh_values(refresh)))
+            await connection.execute(insert(refreshes).values(refresh_values(refresh)))
             if raw:
                 await _fill_entries(connection, refresh.source, raw)
+
+    # ── newer rules ───────────────────────────────────────────────────────────────────────────
+
+    async def entries_read_before(self, source: str, normaliser: int) -> Mapping[str, str] | None:
+        """The raw entries of a source's open versions, by id, where other rules have read them.
+
+        None when these very rules have read them already.
+        """
+        async with self._database.read() as connection:
+            rules = select(sources.c.normaliser).where(sources.c.source == source)
+            if (await connection.execute(rules)).scalar() == normaliser:
+                return None
+            query = (
+                select(versions.c.id, versions.c.model_id, entries.c.body)
+                .join(entries, entries.c.id == versions.c.entry_id)
+                .where(_IS_OPEN, versions.c.source == source)
+            )
+            found = in_batches(connection, query)
+            return {values["model_id"]: values["body"] async for values in found}
+
+    async def upgrade(self, transition: Transition, source: str, normaliser: int) -> None:
+        """Save what these rules made of the stored entries, and that they have read them.
+
+        Raises StaleError when another process has made a revision in between.
+        """
+        async with self._database.write() as connection:
+            await _expect_head(connection, transition.revision - 1)
+            if transition.opened:
+                await _add_revision(connection, transition, source, Cause.UPGRADE)
+                await _open_versions(connection, transition, {})
+            await connection.execute(delete(sources).where(sources.c.source == source))
+            values = {"source": source, "normaliser": normaliser}
+            await connection.execute(insert(sources).values(values))
+
+    # ── forgetting ────────────────────────────────────────────────────────────────────────────
+
+    async def prune(self, source: str, before: datetime) -> int:
+        """Forget refreshes older than that, and return how many.
+
+        Kept whatever their age: all since the last good one, and the last that changed the list.
+        """
+        good = [outcome for outcome in Outcome if outcome.is_good]
+        newest = select(func.max(refreshes.c.id)).where(refreshes.c.source == source)
+        statement = delete(refreshes).where(
+            refreshes.c.source == source,
+            refreshes.c.at < before,
+            refreshes.c.id < newest.where(refreshes.c.outcome.in_(good)).scalar_subquery(),
+            refreshes.c.id
+            != newest.where(refreshes.c.outcome == Outcome.UPDATED).scalar_subquery(),
+        )
+        async with self._database.write() as connection:
+            return (await connection.execute(statement)).rowcount
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────
@@ -232,7 +272,6 @@ _OPEN_VERSIONS = (
     select(versions, revisions.c.at)
     .join(revisions, revisions.c.revision == versions.c.since_revision)
     .where(_IS_OPEN)
-    .order_by(versions.c.id)
 )
 
 
@@ -242,16 +281,9 @@ async def _head(connection: AsyncConnection) -> int:
 
 
 async def _open_rows(connection: AsyncConnection) -> AsyncIterator[Row]:
-    """Every open version, in batches, so that a large catalog does not hold the event loop."""
-    after = 0
-    while True:
-        query = _OPEN_VERSIONS.where(versions.c.id > after).limit(_BATCH)
-        batch = (await connection.execute(query)).mappings().all()
-        for values in batch:
-            yield _to_row(values)
-        if len(batch) < _BATCH:
-            return
-        after = batch[-1]["id"]
+    """Every open version."""
+    async for values in in_batches(connection, _OPEN_VERSIONS):
+        yield to_row(values)
 
 
 async def _latest(
@@ -264,7 +296,7 @@ async def _latest(
         .limit(1)
     )
     values = (await connection.execute(query)).mappings().one_or_none()
-    return None if values is None else _to_refresh(values)
+    return None if values is None else to_refresh(values)
 
 
 async def _held_in_a_row(connection: AsyncConnection, source: str) -> tuple[Refresh, ...]:
@@ -276,7 +308,7 @@ async def _held_in_a_row(connection: AsyncConnection, source: str) -> tuple[Refr
         .order_by(refreshes.c.id.desc())
         .limit(_HELD_LIMIT)
     )
-    latest = map(_to_refresh, (await connection.execute(query)).mappings())
+    latest = map(to_refresh, (await connection.execute(query)).mappings())
     return tuple(takewhile(lambda refresh: refresh.outcome is Outcome.HELD, latest))
 
 
@@ -285,7 +317,7 @@ async def _outdated(
 ) -> list[tuple[Model, Row | None]]:
     """The fallback models that are not stored as they are shipped, each with what is stored."""
     query = _OPEN_VERSIONS.where(versions.c.origin == Origin.FALLBACK)
-    rows = map(_to_row, (await connection.execute(query)).mappings())
+    rows = map(to_row, (await connection.execute(query)).mappings())
     stored = {row.model.ref: row for row in rows}
     found = [(model, stored.get(model.ref)) for model in fallback]
     return [(model, row) for model, row in found if row is None or row.model != model]
@@ -366,12 +398,15 @@ async def _restore(connection: AsyncConnection, lost: Sequence[Row], known: Stor
     await _insert_versions(connection, ((Kind.ADDED, row, None) for row in lost))
 
 
-async def _add_revision(connection: AsyncConnection, transition: Transition, source: str) -> None:
+async def _add_revision(
+    connection: AsyncConnection, transition: Transition, source: str, cause: Cause
+) -> None:
     values = {
         "revision": transition.revision,
         "at": transition.at,
-        "cause": Cause.REFRESH,
+        "cause": cause,
         "source": source,
+        "bulk": dict(transition.bulk) or None,
         **{str(kind): count for kind, count in transition.counts.items()},
     }
     await connection.execute(insert(revisions).values(values))
@@ -388,7 +423,9 @@ async def _open_versions(
     unlisted = [row.model.id for _, row in opened if row.model.id not in raw]
     entry_ids |= await _kept_entries(connection, unlisted, transition.revision)
     await _insert_versions(
-        connection, ((kind, row, entry_ids.get(row.model.id)) for kind, row in opened)
+        connection,
+        ((kind, row, entry_ids.get(row.model.id)) for kind, row in opened),
+        transition.fields,
     )
 
 
@@ -409,21 +446,24 @@ async def _kept_entries(
 
 async def _close_versions(connection: AsyncConnection, rows: Iterable[Row], revision: int) -> None:
     statement = _OPEN_VERSION.values(until_revision=revision, position=null())
-    for batch in _batches(_key(row) for row in rows):
+    for batch in _batches(key_of(row) for row in rows):
         await connection.execute(statement, batch)
 
 
 async def _move(connection: AsyncConnection, rows: Iterable[Row]) -> None:
     statement = _OPEN_VERSION.values(position=bindparam("place"))
-    for batch in _batches(_key(row) | {"place": row.position} for row in rows):
+    for batch in _batches(key_of(row) | {"place": row.position} for row in rows):
         await connection.execute(statement, batch)
 
 
 async def _insert_versions(
-    connection: AsyncConnection, opened: Iterable[tuple[Kind, Row, int | None]]
+    connection: AsyncConnection,
+    opened: Iterable[tuple[Kind, Row, int | None]],
+    fields: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> None:
     for batch in _batches(
-        _version_values(row) | {"kind": kind, "entry_id": entry_id}
+        version_values(row)
+        | {"kind": kind, "entry_id": entry_id, "fields": fields.get(row.model.id)}
         for kind, row, entry_id in opened
     ):
         await connection.execute(insert(versions), batch)
@@ -471,90 +511,5 @@ def _digest(body: str) -> str:
 
 def _batches(items: Iterable[_T]) -> Iterator[list[_T]]:
     remaining = iter(items)
-    while batch := list(islice(remaining, _BATCH)):
+    while batch := list(islice(remaining, BATCH)):
         yield batch
-
-
-# ── values ────────────────────────────────────────────────────────────────────────────────────
-
-
-def _key(row: Row) -> dict[str, object]:
-    return {
-        "of_source": row.model.source,
-        "of_model": row.model.id,
-        "of_origin": row.origin,
-    }
-
-
-def _version_values(row: Row) -> dict[str, object]:
-    model, life = row.model, row.life
-    return {
-        "source": model.source,
-        "model_id": model.id,
-        "origin": row.origin,
-        "since_revision": life.revision,
-        "status": life.status,
-        "first_seen": life.first_seen,
-        "missing_since": life.missing_since,
-        "removed_at": life.removed_at,
-        "position": row.position,
-        **{name: getattr(model, name) for name in _MODEL_COLUMNS},
-        **{f"cost_{name}": getattr(model.cost, name) for name in _COSTS},
-    }
-
-
-def _to_row(values: RowMapping) -> Row:
-    return Row(
-        model=_to_model(values),
-        life=_to_life(values),
-        origin=Origin(values["origin"]),
-        position=values["position"],
-    )
-
-
-def _to_model(values: RowMapping) -> Model:
-    columns: dict[str, Any] = {name: values[name] for name in _MODEL_COLUMNS}
-    lists = {name: tuple(columns[name]) for name in _LISTS if columns[name] is not None}
-    return Model(
-        **columns
-        | lists
-        | {
-            "source": values["source"],
-            "id": values["model_id"],
-            "pricing": Pricing(values["pricing"]),
-            "cost": Cost(**{name: values[f"cost_{name}"] for name in _COSTS}),
-        }
-    )
-
-
-def _to_life(values: RowMapping) -> Life:
-    return Life(
-        first_seen=values["first_seen"],
-        updated_at=values["at"],
-        revision=values["since_revision"],
-        status=Status(values["status"]),
-        missing_since=values["missing_since"],
-        removed_at=values["removed_at"],
-    )
-
-
-_REFRESH_COLUMNS: Final = tuple(
-    field.name for field in fields(Refresh) if field.name != "validators"
-)
-_VALIDATOR_COLUMNS: Final = tuple(field.name for field in fields(Validators))
-
-
-def _refresh_values(refresh: Refresh) -> dict[str, object]:
-    values = {name: getattr(refresh, name) for name in _REFRESH_COLUMNS}
-    for name in _VALIDATOR_COLUMNS:
-        values[name] = getattr(refresh.validators, name, None)
-    return values
-
-
-def _to_refresh(values: RowMapping) -> Refresh:
-    columns: dict[str, Any] = {name: values[name] for name in _REFRESH_COLUMNS}
-    columns["outcome"] = Outcome(values["outcome"])
-    columns["reason"] = Reason(values["reason"])
-    if values["scope"] is not None:
-        columns["validators"] = Validators(**{name: values[name] for name in _VALIDATOR_COLUMNS})
-    return Refresh(**columns)

@@ -2,7 +2,7 @@
 
 A version is one state of one model. `since_revision` opened it and `until_revision` closed it; the
 open versions (`until_revision IS NULL`) are the present. The view `models` shows them, one row a
-model, for people. `docs/architecture.md` tells what is written when.
+model, for people. `docs/database.md` tells what is written when.
 """
 
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import DATETIME as SQLITE_DATETIME
 
-SCHEMA = "0001"
+SCHEMA = "0002"
 """The newest migration: a database that says so needs no Alembic at the start."""
 
 metadata = MetaData(
@@ -77,6 +77,7 @@ revisions = Table(
     Column("missing", Integer, nullable=False, server_default="0"),
     Column("removed", Integer, nullable=False, server_default="0"),
     Column("returned", Integer, nullable=False, server_default="0"),
+    Column("bulk", Json),
     CheckConstraint("revision > 0", name="positive"),
 )
 
@@ -137,6 +138,7 @@ versions = Table(
     Column("knowledge_cutoff", Date),
     Column("expires_at", Time),
     Column("preferred_index", Integer),
+    Column("fields", Json),
     CheckConstraint("until_revision > since_revision", name="order"),
     CheckConstraint("origin IN ('discovered', 'fallback')", name="origin"),
     CheckConstraint("status IN ('active', 'missing', 'removed')", name="status"),
@@ -177,4 +179,37 @@ refreshes = Table(
     Column("etag", Text),
     Column("last_modified", Text),
     Index("ix_refreshes_source_id", "source", "id"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("normaliser", Integer, nullable=False),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Serial, primary_key=True),
+    Column("webhook", String(64), nullable=False),
+    Column("message_id", String(64), nullable=False, unique=True),
+    Column("revision", ForeignKey(revisions.c.revision), nullable=False),
+    Column("created_at", Time, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", Time, nullable=False),
+    Column("settled_at", Time),
+    Column("http_status", Integer),
+    Column("detail", Text),
+    CheckConstraint("state IN ('pending', 'delivered', 'given_up')", name="state"),
+    Index("ix_deliveries_webhook_state_id", "webhook", "state", "id"),
 )

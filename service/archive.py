@@ -1,0 +1,300 @@
+"""Stage 3, the past: states of models, revisions and refreshes as they were, a page at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    String,
+    Text,
+    and_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.catalog import Cursor, Kind, Origin, Outcome, Refresh, Revision, Row, Stored
+from service.database import Database
+from service.errors import AbsentError
+from service.records import in_batches, to_refresh, to_revision, to_row
+from service.tables import refreshes, revisions, versions
+
+MAX_READERS: Final = 3
+"""Of the database's few connections; the others are for the refresh."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A model's stored rows around one revision that opened one of them.
+
+    There can be two at a time: a discovered one, and one of the fallback.
+    """
+
+    cursor: Cursor
+    revision: Revision
+    before: tuple[Row, ...]
+    after: tuple[Row, ...]
+
+
+class Archive:
+    """Reads what the store has written. Raises StorageError when the database cannot be read."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._readers = asyncio.Semaphore(MAX_READERS)
+
+    # ── revisions and refreshes ───────────────────────────────────────────────────────────────
+
+    async def head(self) -> Revision:
+        """The newest revision."""
+        return (await self.revisions(limit=1))[0]
+
+    async def first(self) -> Revision:
+        """The oldest revision."""
+        return await self._one(select(revisions).order_by(revisions.c.revision).limit(1))
+
+    async def revision(self, moment: int | datetime) -> Revision | None:
+        """That revision, or the newest one at a time; None where there is none."""
+        if isinstance(moment, datetime):
+            wanted = select(func.max(revisions.c.revision)).where(revisions.c.at <= moment)
+            query = select(revisions).where(revisions.c.revision == wanted.scalar_subquery())
+        else:
+            query = select(revisions).where(revisions.c.revision == moment)
+        async with self._read() as connection:
+            values = (await connection.execute(query)).mappings().one_or_none()
+        return None if values is None else to_revision(values)
+
+    async def revisions(self, *, limit: int, before: int | None = None) -> list[Revision]:
+        """Newest first, older than `before`."""
+        query = select(revisions).order_by(revisions.c.revision.desc()).limit(limit)
+        if before is not None:
+            query = query.where(revisions.c.revision < before)
+        async with self._read() as connection:
+            found = [to_revision(values) for values in (await connection.execute(query)).mappings()]
+        if not found and before is None:
+            raise AbsentError("it holds no revision yet")
+        return found
+
+    async def refreshes(
+        self, *, limit: int, before: int | None = None, outcomes: Collection[Outcome] = ()
+    ) -> list[tuple[int, Refresh]]:
+        """Newest first, each with its number in the log, which is lower than `before`."""
+        query = select(refreshes).order_by(refreshes.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(refreshes.c.id < before)
+        if outcomes:
+            query = query.where(refreshes.c.outcome.in_(outcomes))
+        async with self._read() as connection:
+            found = (await connection.execute(query)).mappings().all()
+        return [(values["id"], to_refresh(values)) for values in found]
+
+    # ── models ────────────────────────────────────────────────────────────────────────────────
+
+    async def stored_at(self, revision: Revision) -> Stored:
+        """Every model's rows as they were then, tombstones too. Positions are of today."""
+        query = (
+            select(versions, revisions.c.at)
+            .join(revisions, revisions.c.revision == versions.c.since_revision)
+            .where(
+                versions.c.since_revision <= revision.revision,
+                _is_open_after(versions.c.until_revision, revision.revision),
+            )
+        )
+        async with self._read() as connection:
+            rows = tuple([to_row(values) async for values in in_batches(connection, query)])
+        return Stored(
+            rows=rows,
+            revision=revision.revision,
+            updated_at=revision.at,
+            modified_at=revision.at,
+        )
+
+    async def knows(self, cursor: Cursor) -> bool:
+        """Whether a cursor is one that this history has given."""
+        if cursor.revision == 0 and cursor.is_whole:
+            return True
+        query = select(revisions.c.revision).where(revisions.c.revision == cursor.revision)
+        if not cursor.is_whole:
+            query = select(versions.c.id).where(
+                versions.c.id == cursor.version, versions.c.since_revision == cursor.revision
+            )
+        async with self._read() as connection:
+            return (await connection.execute(query)).scalar() is not None
+
+    async def steps(
+        self,
+        after: Cursor,
+        *,
+        until: int,
+        limit: int,
+        kinds: Collection[Kind] = (),
+        fields: Collection[str] = (),
+        models: Collection[str] = (),
+    ) -> list[Step]:
+        """What was opened after the cursor and not after the revision `until`, oldest first.
+
+        The conditions leave out most of what they exclude; the caller has to look again.
+        """
+        opened = (
+            _OPENED.where(_follows(after), versions.c.since_revision <= until, _IS_NEWS)
+            .order_by(versions.c.since_revision, versions.c.id)
+            .limit(limit)
+        )
+        if kinds:
+            opened = opened.where(or_(versions.c.kind.in_(kinds), _HAS_FALLBACK))
+        if fields:
+            opened = opened.where(_may_touch(fields))
+        if models:
+            opened = opened.where(or_(*map(_is_like, models)))
+        return await self._steps(opened)
+
+    async def steps_of(
+        self, source: str, model_id: str, *, limit: int, before: int | None = None
+    ) -> list[Step]:
+        """Each state of one model, newest first, older than the revision `before`."""
+        opened = (
+            _OPENED.where(versions.c.source == source, versions.c.model_id == model_id)
+            .order_by(versions.c.since_revision.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            opened = opened.where(versions.c.since_revision < before)
+        return (await self._steps(opened))[::-1]
+
+    async def find(self, name: str) -> tuple[str, str] | None:
+        """The source and the id of a model by its ref or, where there is no such ref, by its id."""
+        source, _, rest = name.partition("/")
+        is_ref = and_(versions.c.source == source, versions.c.model_id == rest)
+        query = select(versions.c.source, versions.c.model_id).limit(1)
+        async with self._read() as connection:
+            for condition in (is_ref, versions.c.model_id == name):
+                found = (await connection.execute(query.where(condition))).one_or_none()
+                if found is not None:
+                    return found.source, found.model_id
+        return None
+
+    # ── the database ──────────────────────────────────────────────────────────────────────────
+
+    @asynccontextmanager
+    async def _read(self) -> AsyncIterator[AsyncConnection]:
+        async with self._readers, self._database.read() as connection:
+            yield connection
+
+    async def _one(self, query: Select[Any]) -> Revision:
+        async with self._read() as connection:
+            values = (await connection.execute(query)).mappings().one_or_none()
+        if values is None:
+            raise AbsentError("it holds no revision yet")
+        return to_revision(values)
+
+    async def _steps(self, opened: Select[Any]) -> list[Step]:
+        steps = opened.subquery("opened")
+        query = (
+            select(
+                steps.c.id.label("step"),
+                steps.c.since_revision.label("made_in"),
+                _near,
+                revisions.c.at,
+            )
+            .join(
+                _near,
+                and_(
+                    _near.c.source == steps.c.source,
+                    _near.c.model_id == steps.c.model_id,
+                    _near.c.since_revision <= steps.c.since_revision,
+                    _is_open_after(_near.c.until_revision, steps.c.since_revision - 1),
+                ),
+            )
+            .join(revisions, revisions.c.revision == _near.c.since_revision)
+            .order_by(steps.c.since_revision, steps.c.id)
+        )
+        async with self._read() as connection:
+            found = (await connection.execute(query)).mappings().all()
+            made = await _revisions_of(connection, {values["made_in"] for values in found})
+        groups = groupby(found, key=lambda values: (values["made_in"], values["step"]))
+        return [_step(made[revision], step, group) for (revision, step), group in groups]
+
+
+_OPENED: Final = select(
+    versions.c.id, versions.c.source, versions.c.model_id, versions.c.since_revision
+)
+_near: Final = versions.alias("near")
+
+_other: Final = versions.alias("other")
+_HAS_FALLBACK: Final = exists().where(
+    _other.c.source == versions.c.source,
+    _other.c.model_id == versions.c.model_id,
+    _other.c.origin == Origin.FALLBACK,
+)
+"""What is served of such a model may change in other ways than the row that was opened."""
+
+_later: Final = versions.alias("later")
+_IS_LAST_OF_ITS_REVISION: Final = ~exists().where(
+    _later.c.source == versions.c.source,
+    _later.c.model_id == versions.c.model_id,
+    _later.c.since_revision == versions.c.since_revision,
+    _later.c.id > versions.c.id,
+)
+
+_FIELDS: Final = type_coerce(versions.c.fields, Text)
+_IS_NEWS: Final = and_(
+    or_(_FIELDS.is_(None), _FIELDS != "[]", _HAS_FALLBACK), _IS_LAST_OF_ITS_REVISION
+)
+
+
+def _is_open_after(
+    until: ColumnElement[int | None], revision: int | ColumnElement[int]
+) -> ColumnElement[bool]:
+    return or_(until.is_(None), until > revision)
+
+
+def _follows(cursor: Cursor) -> ColumnElement[bool]:
+    if cursor.is_whole:
+        return versions.c.since_revision > cursor.revision
+    place = tuple_(versions.c.since_revision, versions.c.id)
+    return place > tuple_(literal(cursor.revision), literal(cursor.version))
+
+
+def _may_touch(fields: Iterable[str]) -> ColumnElement[bool]:
+    """By the JSON text of the list, which needs no function that only one database has."""
+    return or_(
+        _FIELDS.is_(None), _HAS_FALLBACK, *(_FIELDS.like(f'%"{field}"%') for field in fields)
+    )
+
+
+def _is_like(pattern: str) -> ColumnElement[bool]:
+    ref = versions.c.source + literal("/", String) + versions.c.model_id
+    escaped = pattern.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    like = escaped.replace("*", "%")
+    return or_(versions.c.model_id.like(like, escape="\\"), ref.like(like, escape="\\"))
+
+
+async def _revisions_of(
+    connection: AsyncConnection, numbers: Collection[int]
+) -> dict[int, Revision]:
+    query = select(revisions).where(revisions.c.revision.in_(numbers))
+    found = (await connection.execute(query)).mappings()
+    return {values["revision"]: to_revision(values) for values in found}
+
+
+def _step(revision: Revision, step: int, found: Iterable[RowMapping]) -> Step:
+    rows = [(to_row(values), values["until_revision"]) for values in found]
+    number = revision.revision
+    return Step(
+        cursor=Cursor(number, step),
+        revision=revision,
+        before=tuple(row for row, _ in rows if row.life.revision < number),
+        after=tuple(row for row, until in rows if until is None or until > number),
+    )

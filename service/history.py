@@ -1,0 +1,152 @@
+"""The past, as it is asked for: changes, states of a model, the catalog at a time, what differs."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from service.archive import Archive, Step
+from service.catalog import Catalog, Change, Cursor, Outcome, Refresh, Revision, Version
+from service.diff import ANY, Wanted, between, change, difference, kind_of
+from service.errors import MomentError, UnknownModelError
+from service.merge import best, catalog_of
+
+_T = TypeVar("_T")
+_SCAN = 200
+"""Steps that are read at once when most of them may not be asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[_T]):
+    """Part of a list: `next` is where the following part begins, None at the end.
+
+    `head` is the newest revision that this answer has taken into account.
+    """
+
+    head: Revision
+    items: tuple[_T, ...]
+    next: Cursor | int | None
+
+
+class History:
+    """Answers from the archive. Raises StorageError when the database cannot be read."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+
+    async def head(self) -> Revision:
+        """The newest revision."""
+        return await self._archive.head()
+
+    async def knows(self, cursor: Cursor) -> bool:
+        """Whether a cursor is one that this history has given."""
+        return await self._archive.knows(cursor)
+
+    async def resolve(self, moment: int | datetime) -> Revision:
+        """The revision of that number, or in force at that time. Raises MomentError."""
+        found = await self._archive.revision(moment)
+        if found is None:
+            raise MomentError(moment, await self._archive.first(), await self._archive.head())
+        return found
+
+    # ── what changed ──────────────────────────────────────────────────────────────────────────
+
+    async def changes(self, after: Cursor, limit: int, wanted: Wanted = ANY) -> Page[Change]:
+        """Oldest first after the cursor.
+
+        Raises MomentError when the cursor is ahead of the history: it is another one's.
+        """
+        head = await self._archive.head()
+        if after.revision > head.revision:
+            raise MomentError(after.revision, await self._archive.first(), head)
+        found: list[Change] = []
+        scan = limit + 1 if wanted == ANY else max(limit + 1, _SCAN)
+        while len(found) <= limit:
+            steps = await self._archive.steps(
+                after,
+                until=head.revision,
+                limit=scan,
+                kinds=wanted.kinds,
+                fields=wanted.fields,
+                models=wanted.models,
+            )
+            changes = (_change_of(step) for step in steps)
+            found += [one for one in changes if one is not None and wanted.matches(one)]
+            if len(steps) < scan:
+                break
+            after = steps[-1].cursor
+        more = found[limit - 1].cursor if len(found) > limit else None
+        return Page(head=head, items=tuple(found[:limit]), next=more)
+
+    async def diff(self, begin: Revision, end: Revision) -> list[Change]:
+        """What happened from one revision to a later one, each model once, in the order of ids."""
+        before, after = await self._archive.stored_at(begin), await self._archive.stored_at(end)
+        return between(catalog_of(before), catalog_of(after), end)
+
+    # ── what was ──────────────────────────────────────────────────────────────────────────────
+
+    async def catalog(self, revision: Revision) -> Catalog:
+        """The catalog of that revision. The gateway's order is not kept: it is that of the ids."""
+        stored = await self._archive.stored_at(revision)
+        rows = tuple(replace(row, position=None) for row in stored.rows)
+        return catalog_of(replace(stored, rows=rows))
+
+    async def versions(self, name: str, limit: int, before: int | None = None) -> Page[Version]:
+        """Every state of one model, by id or ref, newest first. Raises UnknownModelError."""
+        head = await self._archive.head()
+        found = await self._archive.find(name)
+        if found is None:
+            raise UnknownModelError(name, [])
+        steps = await self._archive.steps_of(*found, limit=limit + 1, before=before)
+        until = None if before is None else await self._archive.revision(before)
+        versions: list[Version] = []
+        for step in steps[:limit]:
+            if (version := _version_of(step, until)) is not None:
+                versions.append(version)
+                until = step.revision
+        more = steps[limit - 1].revision.revision if len(steps) > limit else None
+        return Page(head=head, items=tuple(versions), next=more)
+
+    # ── the logs ──────────────────────────────────────────────────────────────────────────────
+
+    async def revisions(self, limit: int, before: int | None = None) -> Page[Revision]:
+        """Newest first."""
+        head = await self._archive.head()
+        found = await self._archive.revisions(limit=limit + 1, before=before)
+        more = found[limit - 1].revision if len(found) > limit else None
+        return Page(head=head, items=tuple(found[:limit]), next=more)
+
+    async def refreshes(
+        self, limit: int, before: int | None = None, outcomes: Collection[Outcome] = ()
+    ) -> Page[tuple[int, Refresh]]:
+        """Newest first, each with its number in the log."""
+        head = await self._archive.head()
+        found = await self._archive.refreshes(limit=limit + 1, before=before, outcomes=outcomes)
+        more = found[limit - 1][0] if len(found) > limit else None
+        return Page(head=head, items=tuple(found[:limit]), next=more)
+
+
+def _change_of(step: Step) -> Change | None:
+    after = best(step.after)
+    if after is None:
+        return None
+    return change(
+        best(step.before),
+        after,
+        cursor=step.cursor,
+        at=step.revision.at,
+        bulk=step.revision.bulk,
+    )
+
+
+def _version_of(step: Step, until: Revision | None) -> Version | None:
+    before, after = best(step.before), best(step.after)
+    if after is None or after is before:
+        return None
+    return Version(
+        since=step.revision,
+        until=until,
+        kind=kind_of(before, after),
+        fields=difference(before, after),
+        row=after,
+    )
