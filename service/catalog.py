@@ -419,6 +419,18 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fold:
+    """The same thing, done to many models by one revision."""
+
+    revision: int
+    at: datetime
+    name: str
+    """A field that changed, or a kind of change."""
+    changes: tuple[Change, ...]
+    """At least two."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
     """One state of a model, how it came about, and until when it held: None is until now."""
 

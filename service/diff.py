@@ -14,7 +14,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
-from service.catalog import Catalog, Change, Cursor, Kind, Revision, Row, Status
+from service.catalog import Catalog, Change, Cursor, Fold, Kind, Revision, Row, Status
 
 
 class Topic(StrEnum):
@@ -165,18 +165,6 @@ def bulk(opened: Iterable[tuple[Kind, Iterable[str]]], models: int) -> Mapping[s
 
 def _names(kind: Kind, fields: Iterable[str]) -> Iterable[str]:
     return tuple(fields) if kind is Kind.CHANGED else (str(kind),)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fold:
-    """The same thing, done to many models by one revision."""
-
-    revision: int
-    at: datetime
-    name: str
-    """A field that changed, or a kind of change."""
-    changes: tuple[Change, ...]
-    """At least two."""
 
 
 def fold(changes: Iterable[Change]) -> Iterator[Change | Fold]:

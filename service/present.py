@@ -26,6 +26,7 @@ class Present:
         self.version = 0
         """One more with each snapshot and check: tells whether what was derived still holds."""
         self.snapshot: Snapshot | None = None
+        self._listeners: list[Callable[[], None]] = []
         self.checked_at: datetime | None = None
         """When the gateway's list was last known to be the served one."""
 
@@ -39,6 +40,12 @@ class Present:
         """Serve this from now on."""
         self.snapshot = snapshot
         self.version += 1
+        for tell in self._listeners:
+            tell()
+
+    def subscribe(self, tell: Callable[[], None]) -> None:
+        """Call this after each publication; it must neither wait nor raise."""
+        self._listeners.append(tell)
 
     def confirm(self, checked_at: datetime, age_seconds: float = 0.0) -> None:
         """The served list was checked at that time, which is so long ago."""

@@ -1,9 +1,10 @@
 """Our own format: camelCase, every key always present, unknown is null."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from service.catalog import Catalog, Cost, Model, Row
+from service.catalog import Catalog, Change, Cost, Fold, Kind, Model, Revision, Row, Version
 
 Json = dict[str, Any]
 
@@ -18,6 +19,17 @@ def time_text(at: datetime | None) -> str | None:
 def number(value: float | None) -> float | int | None:
     """A price without a needless `.0`: 3, 0.3."""
     return int(value) if value is not None and value.is_integer() else value
+
+
+def value(found: object) -> object:
+    """A field's value as a model's JSON has it."""
+    match found:
+        case datetime():
+            return time_text(found)
+        case float():
+            return number(found)
+        case _:
+            return found
 
 
 def model(row: Row) -> Json:
@@ -64,6 +76,58 @@ def envelope(catalog: Catalog) -> Json:
         "total": len(catalog.rows),
         "next": None,
     }
+
+
+def change(one: Change) -> Json:
+    """What one revision did to one model."""
+    return {
+        "revision": one.revision,
+        "at": time_text(one.at),
+        "ref": one.ref,
+        "id": one.id,
+        "kind": one.kind,
+        "fields": _fields(one.fields),
+        "bulk": one.bulk,
+    }
+
+
+def fold(folded: Fold) -> Json:
+    """The same thing, done to many models by one revision."""
+    return {
+        "revision": folded.revision,
+        "at": time_text(folded.at),
+        "bulk": folded.name,
+        "models": len(folded.changes),
+    }
+
+
+def version(state: Version) -> Json:
+    """One state of a model, and how it came about."""
+    return {
+        "revision": state.since.revision,
+        "at": time_text(state.since.at),
+        "untilRevision": state.until and state.until.revision,
+        "until": state.until and time_text(state.until.at),
+        "kind": state.kind,
+        "fields": _fields(state.fields),
+        "model": model(state.row),
+    }
+
+
+def revision(made: Revision) -> Json:
+    """One change of the catalog's content."""
+    return {
+        "revision": made.revision,
+        "at": time_text(made.at),
+        "cause": made.cause,
+        "source": made.source,
+        "counts": {str(kind): made.counts[kind] for kind in Kind},
+        "bulk": made.bulk,
+    }
+
+
+def _fields(fields: Mapping[str, tuple[object, object]]) -> Json:
+    return {path: {"from": value(was), "to": value(now)} for path, (was, now) in fields.items()}
 
 
 def _abilities(said: Model) -> Json:
