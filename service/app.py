@@ -16,13 +16,17 @@ from aiohttp import web
 
 from service import __version__
 from service.api.conditional import Responder
+from service.api.past import Past
 from service.api.routes import Api
 from service.api.status import SourceHealth
+from service.api.streams import Streams
+from service.archive import Archive
 from service.catalog import FALLBACK, KILOCODE, Catalog, Refresh, utc_now
 from service.config import Settings, misspelt_variables
 from service.database import Database
 from service.errors import ListenError
 from service.gateway import Gateway
+from service.history import History
 from service.metrics import Metrics
 from service.present import Present
 from service.refresh import Refresher
@@ -46,10 +50,12 @@ class Service:
     """The parts of a running service."""
 
     settings: Settings
+    clock: Callable[[], datetime]
     present: Present
     metrics: Metrics
     refresher: Refresher
     schedule: Schedule
+    history: History
 
     async def refresh(self, *, accept_held: bool = False) -> Refresh:
         """Refresh now, or join the refresh under way."""
@@ -84,7 +90,18 @@ class Service:
             max_age_seconds=self.settings.cache_max_age,
             revalidate_seconds=self.settings.refresh_interval,
         )
+        past = Past(
+            history=self.history,
+            present=self.present,
+            responder=responder,
+            clock=self.clock,
+            public_url=self.settings.public_url or "",
+        )
+        streams = Streams(self.history, self.present, limit=self.settings.stream_limit)
+        self.metrics.watch_streams(lambda: streams.open)
         api = Api(
+            past=past,
+            streams=streams,
             present=self.present,
             responder=responder,
             metrics=self.metrics,
@@ -119,7 +136,8 @@ async def _parts(
     metrics = Metrics()
     present = Present(stale_after_seconds=settings.stale_after_seconds)
     async with AsyncExitStack() as stack:
-        store = Store(Database(settings.database_path))
+        database = Database(settings.database_path)
+        store = Store(database)
         stack.push_async_callback(store.close)
         session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
         refresher = Refresher(
@@ -146,6 +164,8 @@ async def _parts(
         )
         yield Service(
             settings=settings,
+            clock=clock,
+            history=History(Archive(database)),
             present=present,
             metrics=metrics,
             refresher=refresher,

@@ -148,17 +148,33 @@ class Archive:
         The conditions leave out most of what they exclude; the caller has to look again.
         """
         opened = (
-            _OPENED.where(_follows(after), versions.c.since_revision <= until, _IS_NEWS)
+            _opened(kinds, fields, models)
+            .where(_follows(after), versions.c.since_revision <= until)
             .order_by(versions.c.since_revision, versions.c.id)
             .limit(limit)
         )
-        if kinds:
-            opened = opened.where(or_(versions.c.kind.in_(kinds), _HAS_FALLBACK))
-        if fields:
-            opened = opened.where(_may_touch(fields))
-        if models:
-            opened = opened.where(or_(*map(_is_like, models)))
         return await self._steps(opened)
+
+    async def latest_steps(
+        self,
+        before: Cursor | None,
+        *,
+        limit: int,
+        kinds: Collection[Kind] = (),
+        fields: Collection[str] = (),
+        models: Collection[str] = (),
+    ) -> list[Step]:
+        """The same, but what was opened last before the cursor, newest first."""
+        opened = (
+            _opened(kinds, fields, models)
+            .order_by(versions.c.since_revision.desc(), versions.c.id.desc())
+            .limit(limit)
+        )
+        if before is not None:
+            place = tuple_(versions.c.since_revision, versions.c.id)
+            at = tuple_(literal(before.revision), literal(before.version))
+            opened = opened.where(place < at)
+        return (await self._steps(opened))[::-1]
 
     async def steps_of(
         self, source: str, model_id: str, *, limit: int, before: int | None = None
@@ -252,6 +268,20 @@ _FIELDS: Final = type_coerce(versions.c.fields, Text)
 _IS_NEWS: Final = and_(
     or_(_FIELDS.is_(None), _FIELDS != "[]", _HAS_FALLBACK), _IS_LAST_OF_ITS_REVISION
 )
+
+
+def _opened(
+    kinds: Collection[Kind], fields: Collection[str], models: Collection[str]
+) -> Select[Any]:
+    """What was opened and is news, without most of what these conditions exclude."""
+    query = _OPENED.where(_IS_NEWS)
+    if kinds:
+        query = query.where(or_(versions.c.kind.in_(kinds), _HAS_FALLBACK))
+    if fields:
+        query = query.where(_may_touch(fields))
+    if models:
+        query = query.where(or_(*map(_is_like, models)))
+    return query
 
 
 def _is_open_after(

@@ -47,6 +47,11 @@ def _base_url(value: str) -> str:
     return value.rstrip("/") + "/"
 
 
+def _public_url(value: str | None) -> str | None:
+    """Without a slash at the end, as paths are appended."""
+    return value and _base_url(value).rstrip("/")
+
+
 _SQLITE_URL = re.compile(r"sqlite(?:\+aiosqlite)?:///(?P<path>[^?#]+)")
 
 
@@ -115,6 +120,14 @@ class Settings(BaseSettings):
     port: int = _setting(
         8788, "Port to listen on; 0 takes a free one.", "a whole number from 0 to 65535",
         ge=0, le=65_535,
+    )  # fmt: skip
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = _setting(
+        None, "Address at which others reach the service, for links in feeds.",
+        "an http:// or https:// URL without query, fragment or credentials",
+    )  # fmt: skip
+    stream_limit: int = _setting(
+        500, "Streams of changes that may be open at a time; more get 503.",
+        "a whole number from 0 to 100000", ge=0, le=100_000,
     )  # fmt: skip
     refresh_interval: Seconds = _setting(
         900.0, "Time between refreshes, and up to a tenth more.", f"{_DURATION_FORM}, at least 1",

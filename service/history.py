@@ -1,6 +1,6 @@
 """The past, as it is asked for: changes, states of a model, the catalog at a time, what differs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -13,7 +13,7 @@ from service.merge import best, catalog_of
 
 _T = TypeVar("_T")
 _SCAN = 200
-"""Steps that are read at once when most of them may not be asked for."""
+"""Steps that are read at once: between two such pages the event loop serves others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,10 @@ class History:
         """The newest revision."""
         return await self._archive.head()
 
+    async def first(self) -> Revision:
+        """The oldest revision."""
+        return await self._archive.first()
+
     async def knows(self, cursor: Cursor) -> bool:
         """Whether a cursor is one that this history has given."""
         return await self._archive.knows(cursor)
@@ -60,7 +64,7 @@ class History:
         if after.revision > head.revision:
             raise MomentError(after.revision, await self._archive.first(), head)
         found: list[Change] = []
-        scan = limit + 1 if wanted == ANY else max(limit + 1, _SCAN)
+        scan = min(limit + 1, _SCAN) if wanted == ANY else _SCAN
         while len(found) <= limit:
             steps = await self._archive.steps(
                 after,
@@ -70,13 +74,30 @@ class History:
                 fields=wanted.fields,
                 models=wanted.models,
             )
-            changes = (_change_of(step) for step in steps)
-            found += [one for one in changes if one is not None and wanted.matches(one)]
+            found += _wanted_of(steps, wanted)
             if len(steps) < scan:
                 break
             after = steps[-1].cursor
         more = found[limit - 1].cursor if len(found) > limit else None
         return Page(head=head, items=tuple(found[:limit]), next=more)
+
+    async def latest(self, limit: int, wanted: Wanted = ANY) -> list[Change]:
+        """The last changes, oldest first: at least so many, where there are, in whole revisions."""
+        found: list[Change] = []
+        before: Cursor | None = None
+        while True:
+            steps = await self._archive.latest_steps(
+                before,
+                limit=_SCAN,
+                kinds=wanted.kinds,
+                fields=wanted.fields,
+                models=wanted.models,
+            )
+            found += _wanted_of(steps, wanted)
+            oldest = found[limit - 1].revision if len(found) >= limit else 0
+            if len(steps) < _SCAN or steps[-1].cursor.revision < oldest:
+                return [one for one in reversed(found) if one.revision >= oldest]
+            before = steps[-1].cursor
 
     async def diff(self, begin: Revision, end: Revision) -> list[Change]:
         """What happened from one revision to a later one, each model once, in the order of ids."""
@@ -124,6 +145,11 @@ class History:
         found = await self._archive.refreshes(limit=limit + 1, before=before, outcomes=outcomes)
         more = found[limit - 1][0] if len(found) > limit else None
         return Page(head=head, items=tuple(found[:limit]), next=more)
+
+
+def _wanted_of(steps: Iterable[Step], wanted: Wanted) -> list[Change]:
+    changes = map(_change_of, steps)
+    return [one for one in changes if one is not None and wanted.matches(one)]
 
 
 def _change_of(step: Step) -> Change | None:

@@ -82,6 +82,9 @@ class Metrics:
             ["source"],
             registry=registry,
         )
+        self._streams = Gauge(
+            "model_catalog_streams", "Streams of changes that are open.", registry=registry
+        )
         self._storage_up = Gauge(
             "model_catalog_storage_up", "1 while the database can be written.", registry=registry
         )
@@ -95,6 +98,10 @@ class Metrics:
             lambda: unknown if (age := age_seconds()) is None else age
         )
         self._storage_up.set_function(lambda: float(storage_up()))
+
+    def watch_streams(self, count: Callable[[], int]) -> None:
+        """Read the number of open streams at the time of the scrape."""
+        self._streams.set_function(lambda: float(count()))
 
     def observer_of(self, route: str) -> Callable[[str, int, float], None]:
         """Counts answers of one route: method, status, seconds.

@@ -1,8 +1,42 @@
 """Questions to a catalog. Pure."""
 
+import re
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from rapidfuzz import fuzz, process
+
+MOMENT_FORM: Final = (
+    "a revision, a date or time in UTC, or an age (13, 2026-01-15, 2026-01-15T20:20:00Z, 7d, 24h)"
+)
+"""What `moment` reads, in words."""
+
+_REVISION: Final = re.compile(r"\d{1,18}", re.ASCII)
+_AGE: Final = re.compile(r"(\d{1,12})([smhd])", re.ASCII)
+_UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_TIME: Final = re.compile(
+    r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII
+)
+
+
+def moment(text: str, now: datetime) -> int | datetime:
+    """The revision, or the time in UTC and whole seconds, that a text names.
+
+    `13` is a revision; `2026-01-15` is that day's first instant; `2026-01-15T20:20` is UTC unless
+    it ends in an offset; `90s`, `15m`, `24h` and `7d` are so long before now. Raises ValueError.
+    """
+    if _REVISION.fullmatch(text):
+        return int(text)
+    try:
+        if age := _AGE.fullmatch(text):
+            return now - timedelta(seconds=int(age[1]) * _UNIT_SECONDS[age[2]])
+        if not _TIME.fullmatch(text):
+            raise ValueError(f"{text!r} is not {MOMENT_FORM}")
+        at = datetime.fromisoformat(text.upper()).replace(microsecond=0)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except OverflowError:  # a year that dates cannot count
+        raise ValueError(f"{text!r} is beyond what dates can count") from None
 
 
 def nearest(wanted: str, known: Iterable[str], limit: int = 3) -> list[str]:

@@ -1,5 +1,6 @@
 """Document → response, by RFC 9110: negotiation and conditional requests."""
 
+import asyncio
 import re
 from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
@@ -13,6 +14,10 @@ from service.present import Present
 from service.snapshot import IDENTITY, Document, Variant
 
 JSON_TYPE: Final = "application/json; charset=utf-8"
+REVALIDATE: Final = "public, no-cache"
+"""For what may have grown since: it may be kept, but is asked for again, mostly for a 304."""
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
+"""For what can never change. A year stands for ever: RFC 9111 has no word for it."""
 EXPOSED: Final = (
     "ETag, Last-Modified, Catalog-Revision, Catalog-Checked, Catalog-Stale, Catalog-Omitted"
 )
@@ -20,6 +25,7 @@ STALE_IF_ERROR_SECONDS: Final = 86_400
 _MAX_ANSWERS: Final = 2_048
 _MAX_ASKED: Final = 512
 """Characters of a request's headers; a longer request is decided anew each time."""
+_QUICKLY_ENCODED_BYTES: Final = 32 * 1024
 _QUALITY: Final = re.compile(r"q\s*=\s*([01](?:\.\d{0,3})?)", re.ASCII)
 _TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
@@ -63,35 +69,40 @@ class Responder:
         status, body, answered = self._answers.get(asked) or self._decide(asked)
         return web.Response(status=status, body=body, headers=answered)
 
+    async def answer_later(
+        self, request: web.BaseRequest, document: Document, *, content_type: str, caching: str
+    ) -> web.Response:
+        """The same for a document that was made for this request; nothing of it is remembered."""
+        accept_encoding = request.headers.get(hdrs.ACCEPT_ENCODING, "")
+        coding = choose_coding(accept_encoding, document.codings)
+        if len(document.body) < _QUICKLY_ENCODED_BYTES:
+            variant = document.variant(coding)
+        else:
+            variant = await asyncio.to_thread(document.variant, coding)
+        headers = self._headers(document, variant, caching)
+        asked = request.headers.get(hdrs.IF_NONE_MATCH)
+        status, body, answered = _decide(variant, headers, content_type, asked, None)
+        return web.Response(status=status, body=body, headers=answered)
+
     def _decide(self, asked: _Asked) -> _Answer:
         document, accept_encoding, if_none_match, if_modified_since = asked
         variant = document.variant(choose_coding(accept_encoding, document.codings))
-        headers = self._headers(document, variant)
-        answer: _Answer
-        if is_current(
-            variant.etag,
-            headers.get(hdrs.LAST_MODIFIED),
-            if_none_match=if_none_match or None,
-            if_modified_since=if_modified_since or None,
-        ):
-            answer = int(HTTPStatus.NOT_MODIFIED), None, headers
-        else:
-            headers[hdrs.CONTENT_TYPE] = JSON_TYPE
-            if variant.coding != IDENTITY:
-                headers[hdrs.CONTENT_ENCODING] = variant.coding
-            answer = int(HTTPStatus.OK), variant.body, headers
+        headers = self._headers(document, variant, self._cache_control)
+        modified_at = self._present.require().catalog.modified_at
+        headers[hdrs.LAST_MODIFIED] = format_datetime(modified_at, usegmt=True)
+        answer = _decide(
+            variant, headers, JSON_TYPE, if_none_match or None, if_modified_since or None
+        )
         if len(self._answers) < _MAX_ANSWERS and sum(map(len, asked[1:])) < _MAX_ASKED:
             self._answers[asked] = answer
         return answer
 
-    def _headers(self, document: Document, variant: Variant) -> CIMultiDict[str]:
+    def _headers(self, document: Document, variant: Variant, caching: str) -> CIMultiDict[str]:
         """Those of a 304; a 200 has more."""
         headers = CIMultiDict(self.freshness())
-        modified_at = self._present.require().catalog.modified_at
-        headers[hdrs.LAST_MODIFIED] = format_datetime(modified_at, usegmt=True)
         headers[hdrs.ETAG] = variant.etag
         headers[hdrs.VARY] = "Accept-Encoding"
-        headers[hdrs.CACHE_CONTROL] = self._cache_control
+        headers[hdrs.CACHE_CONTROL] = caching
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
         if document.omitted:
@@ -107,6 +118,27 @@ class Responder:
         if present.snapshot:
             headers["Catalog-Revision"] = str(present.snapshot.catalog.revision)
         return headers
+
+
+def _decide(
+    variant: Variant,
+    headers: CIMultiDict[str],
+    content_type: str,
+    if_none_match: str | None,
+    if_modified_since: str | None,
+) -> _Answer:
+    """304 for a client that has this very body, else 200 with the rest of its headers."""
+    if is_current(
+        variant.etag,
+        headers.get(hdrs.LAST_MODIFIED),
+        if_none_match=if_none_match,
+        if_modified_since=if_modified_since,
+    ):
+        return int(HTTPStatus.NOT_MODIFIED), None, headers
+    headers[hdrs.CONTENT_TYPE] = content_type
+    if variant.coding != IDENTITY:
+        headers[hdrs.CONTENT_ENCODING] = variant.coding
+    return int(HTTPStatus.OK), variant.body, headers
 
 
 def choose_coding(accept_encoding: str, codings: tuple[str, ...]) -> str:

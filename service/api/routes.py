@@ -15,10 +15,12 @@ from aiohttp import hdrs, web
 
 from service.api import problems
 from service.api.conditional import EXPOSED, JSON_TYPE, Responder
+from service.api.past import Past
 from service.api.problems import Problem, UnknownModelProblem, UnknownParameterProblem
 from service.api.status import Health, readiness_json, refresh_json, status_json
+from service.api.streams import Streams
 from service.catalog import Outcome, Reason, Refresh
-from service.errors import NotPublishedError
+from service.errors import MomentError, NotPublishedError, StorageError
 from service.metrics import Metrics
 from service.present import Present
 from service.query import nearest
@@ -27,6 +29,7 @@ Handler = Callable[[web.Request], web.Response | Awaitable[web.Response]]
 """Most answers are there already, so most handlers do not wait for anything."""
 
 _Counted = Callable[[web.Request], Awaitable[web.Response]]
+_Streamed = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 UNMATCHED: Final = "(unmatched)"
 ANYTHING_ELSE: Final = r"/{anything_else:[\s\S]*}"
@@ -60,13 +63,17 @@ class Api:
     metrics: Metrics
     health: Health
     operator: Operator
+    past: Past
+    streams: Streams
     admin_token: str | None
     version: str
 
     # ── the present ───────────────────────────────────────────────────────────────────────────
 
-    def models(self, request: web.Request) -> web.Response:
-        _only(request)
+    def models(self, request: web.Request) -> web.Response | Awaitable[web.Response]:
+        if "at" in request.query:
+            return self.past.models(request)
+        _only(request, "at")
         return self.responder.answer(request, self.present.require().models)
 
     def model(self, request: web.Request) -> web.Response:
@@ -167,11 +174,19 @@ class Api:
 
     # ── the table ─────────────────────────────────────────────────────────────────────────────
 
-    def _routes(self) -> list[tuple[str, str, Handler]]:
+    def _routes(self) -> list[tuple[str, str, Handler | None]]:
+        """Method, path and handler; the stream of changes has an edge of its own."""
         return [
             ("GET", "/", self.index),
             ("GET", "/catalog/models", self.models),
             ("GET", "/catalog/models/{id:.+}", self.model),
+            ("GET", "/catalog/changes", self.past.changes),
+            ("GET", "/catalog/changes.atom", self.past.atom),
+            ("GET", "/catalog/changes/stream", None),
+            ("GET", "/catalog/history/{id:.+}", self.past.of_model),
+            ("GET", "/catalog/diff", self.past.diff),
+            ("GET", "/catalog/revisions", self.past.revisions),
+            ("GET", "/catalog/refreshes", self.past.refreshes),
             ("GET", "/catalog/status", self.status),
             ("POST", "/catalog/refresh", self.refresh),
             ("GET", "/v1/models", self.openai_models),
@@ -184,8 +199,10 @@ class Api:
     def application(self) -> web.Application:
         """The routes, and behind them one that answers whatever is left."""
         application = web.Application(client_max_size=1024)
+        application.on_shutdown.append(lambda _: self.streams.close())
         for method, pattern, handler in self._routes():
-            counted = self._counted(_plain(pattern), handler)
+            route = _plain(pattern)
+            counted = self._counted(route, handler) if handler else self._streamed(route)
             if method == hdrs.METH_GET:
                 application.router.add_get(pattern, counted)  # HEAD too
             else:
@@ -214,6 +231,38 @@ class Api:
             return response
 
         return counted
+
+    def _streamed(self, route: str) -> _Streamed:
+        """The edge of a stream: what is counted is its opening, not how long it lasts."""
+        observe = self.metrics.observer_of(route)
+        headers: dict[str, str] = {
+            hdrs.SERVER: f"model-catalog/{self.version}",
+            hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
+        }
+
+        async def streamed(request: web.Request) -> web.StreamResponse:
+            began = perf_counter()
+            is_open = False
+
+            def opened() -> None:
+                nonlocal is_open
+                is_open = True
+                observe(request.method, HTTPStatus.OK, perf_counter() - began)
+
+            try:
+                since, wanted = await self.past.stream_start(request)
+                return await self.streams.serve(
+                    request, since=since, wanted=wanted, headers=headers, on_open=opened
+                )
+            except Exception as error:
+                response = _shaped(request, error)
+                if is_open:
+                    raise  # its headers are out: all that is left is to break it off
+                response.headers[hdrs.SERVER] = headers[hdrs.SERVER]
+                observe(request.method, response.status, perf_counter() - began)
+                return response
+
+        return streamed
 
     async def unmatched(self, request: web.Request) -> web.Response:
         """OPTIONS, a method that is not for the path, or no such path."""
@@ -264,6 +313,11 @@ def _problem(request: web.Request, error: Exception) -> Problem:
         case NotPublishedError():
             headers: dict[str, str] = {hdrs.RETRY_AFTER: "1"}
             return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
+        case StorageError():
+            detail = f"the past cannot be read: {error}"
+            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={hdrs.RETRY_AFTER: "5"})
+        case MomentError():
+            return Problem(HTTPStatus.BAD_REQUEST, str(error))
         case web.HTTPException():
             return Problem(HTTPStatus(error.status), error.reason)
         case _:

@@ -1,0 +1,338 @@
+"""What was and what changed: the handlers that read the database."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+import orjson
+from aiohttp import web
+from cachetools import LRUCache
+
+from service import atom
+from service.api.conditional import IMMUTABLE, JSON_TYPE, REVALIDATE, Responder
+from service.api.parameters import Parameter, Query, number
+from service.api.problems import Problem, UnknownModelProblem
+from service.api.status import refresh_json
+from service.catalog import Cursor, Kind, Outcome, Revision
+from service.dialects import native
+from service.diff import TOPICS, Topic, Wanted, fields_of, fold
+from service.errors import MomentError, UnknownModelError
+from service.history import History, Page
+from service.present import Present
+from service.query import MOMENT_FORM, moment
+from service.snapshot import Document, models_body
+
+_T = TypeVar("_T")
+CACHE_BYTES: Final = 16 * 2**20
+"""Bodies of the past that are kept, each as long as it is true and there is room."""
+
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 1000
+
+
+# ── parameters ────────────────────────────────────────────────────────────────────────────────
+
+_UNESCAPED_PLUS: Final = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$", re.ASCII)
+
+
+_ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_AGE: Final = re.compile(r"[smhd]$", re.ASCII)
+
+
+def _moment_text(text: str) -> str:
+    """A moment as it was written, checked. Ages are counted when it is used."""
+    mended = _UNESCAPED_PLUS.sub(r"\1+\2", text)
+    moment(mended, _ANY_TIME)
+    return mended
+
+
+def _since(text: str) -> Cursor | str:
+    try:
+        return Cursor.parse(text)
+    except ValueError:
+        return _moment_text(text)
+
+
+def _glob(text: str) -> str:
+    if not text or len(text) > 300:  # noqa: PLR2004 — longer than any ref
+        raise ValueError(text)
+    return text
+
+
+LIMIT: Final = Parameter(
+    name="limit",
+    meaning=f"how many at most; {DEFAULT_LIMIT} unless told",
+    accepts=f"a whole number from 1 to {MAX_LIMIT}",
+    parse=number(1, MAX_LIMIT),
+)
+SINCE: Final = Parameter(
+    name="since",
+    meaning="only what came after this revision, time, or place in the log",
+    accepts=f"{MOMENT_FORM}, or a place in the log (13.4211)",
+    parse=_since,
+)
+KIND: Final = Parameter(
+    name="kind",
+    meaning="only such changes",
+    accepts=", ".join(Kind),
+    parse=Kind,
+    words=tuple(Kind),
+)
+FIELD: Final = Parameter(
+    name="field",
+    meaning="only changes of these fields, or of fields about these topics",
+    accepts=f"{', '.join(Topic)}, or a path such as cost.input",
+    parse=fields_of,
+    words=(*Topic, *TOPICS),
+)
+MODEL: Final = Parameter(
+    name="model",
+    meaning="only changes of these models",
+    accepts="an id or a ref, in which * stands for any characters",
+    parse=_glob,
+)
+FROM: Final = Parameter(
+    name="from", meaning="the earlier end", accepts=MOMENT_FORM, parse=_moment_text
+)
+TO: Final = Parameter(
+    name="to", meaning="the later end; now unless told", accepts=MOMENT_FORM, parse=_moment_text
+)
+AT: Final = Parameter(
+    name="at", meaning="the catalog as it was then", accepts=MOMENT_FORM, parse=_moment_text
+)
+BEFORE: Final = Parameter(
+    name="before",
+    meaning="only what is older than this",
+    accepts="a whole number",
+    parse=number(1, 10**18 - 1),
+)
+OUTCOME: Final = Parameter(
+    name="outcome",
+    meaning="only such refreshes",
+    accepts=", ".join(Outcome),
+    parse=Outcome,
+    words=tuple(Outcome),
+)
+
+
+def wanted_of(query: Query) -> Wanted:
+    """The filter that `kind`, `field` and `model` make together."""
+    return Wanted(
+        kinds=frozenset(query.many(KIND)),
+        fields=frozenset().union(*query.many(FIELD)),
+        models=frozenset(query.many(MODEL)),
+    )
+
+
+# ── handlers ──────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """The handlers and what they read from."""
+
+    history: History
+    present: Present
+    responder: Responder
+    clock: Callable[[], datetime]
+    public_url: str
+    _made: LRUCache[Hashable, Document] = field(
+        default_factory=lambda: LRUCache(CACHE_BYTES, getsizeof=lambda made: len(made.body))
+    )
+
+    async def changes(self, request: web.Request) -> web.Response:
+        query = Query(request, SINCE, LIMIT, KIND, FIELD, MODEL)
+        limit, wanted = query.one(LIMIT) or DEFAULT_LIMIT, wanted_of(query)
+        after = await self.cursor(query.one(SINCE))
+
+        async def body() -> bytes:
+            page = await _in_reach(SINCE, self.history.changes(after, limit, wanted))
+            return _page_json(request, "since", page, map(native.change, page.items))
+
+        document = await self._document(("changes", after, limit, wanted), body)
+        return await self._answer(request, document)
+
+    async def atom(self, request: web.Request) -> web.Response:
+        query = Query(request, LIMIT, KIND, FIELD, MODEL)
+        limit, wanted = query.one(LIMIT) or DEFAULT_LIMIT, wanted_of(query)
+        asked = urlencode(sorted(request.query.items()))
+
+        async def body() -> bytes:
+            latest = await self.history.latest(limit, wanted)
+            updated = latest[-1].at if latest else (await self.history.first()).at
+            about = atom.Feed(public_url=self.public_url, query=asked, updated=updated)
+            return atom.feed(about, list(fold(latest))[: -limit - 1 : -1])
+
+        document = await self._document(("atom", asked), body)
+        return await self._answer(request, document, content_type=atom.CONTENT_TYPE)
+
+    async def of_model(self, request: web.Request) -> web.Response:
+        query = Query(request, LIMIT, BEFORE)
+        limit, before = query.one(LIMIT) or DEFAULT_LIMIT, query.one(BEFORE)
+        name = request.match_info["id"]
+
+        async def body() -> bytes:
+            try:
+                page = await self.history.versions(name, limit, before)
+            except UnknownModelError:
+                rows = self.present.require().catalog.rows
+                raise UnknownModelProblem(name, [row.model.id for row in rows]) from None
+            return _page_json(request, "before", page, map(native.version, page.items))
+
+        document = await self._document(("history", name, limit, before), body)
+        return await self._answer(request, document)
+
+    async def diff(self, request: web.Request) -> web.Response:
+        query = Query(request, FROM, TO)
+        begin = await self._revision(FROM, query.one(FROM))
+        end = await self._revision(TO, query.one(TO))
+        if begin.revision > end.revision:
+            raise Problem(
+                HTTPStatus.BAD_REQUEST,
+                f"from is revision {begin.revision}, which came after to, revision {end.revision}",
+                parameter="from",
+                nearest=[],
+            )
+
+        async def body() -> bytes:
+            changes = await self.history.diff(begin, end)
+            ends = {"from": _end(begin), "to": _end(end)}
+            return orjson.dumps({**ends, "data": [native.change(one) for one in changes]})
+
+        document = await self._document(("diff", begin.revision, end.revision), body)
+        return await self._answer(request, document)
+
+    async def models(self, request: web.Request) -> web.Response:
+        """`/catalog/models?at=`: the list as it was, in the order of ids."""
+        asked = Query(request, AT).one(AT) or ""
+        revision = await self._revision(AT, asked)
+
+        async def body() -> bytes:
+            catalog = await self.history.catalog(revision)
+            return await asyncio.to_thread(models_body, catalog)
+
+        document = await self._document(("models", revision.revision), body)
+        is_settled = await self._is_settled(asked, revision)
+        caching = IMMUTABLE if is_settled else REVALIDATE
+        return await self._answer(request, document, caching=caching)
+
+    async def revisions(self, request: web.Request) -> web.Response:
+        query = Query(request, LIMIT, BEFORE)
+        limit, before = query.one(LIMIT) or DEFAULT_LIMIT, query.one(BEFORE)
+
+        async def body() -> bytes:
+            page = await self.history.revisions(limit, before)
+            return _page_json(request, "before", page, map(native.revision, page.items))
+
+        document = await self._document(("revisions", limit, before), body)
+        return await self._answer(request, document)
+
+    async def refreshes(self, request: web.Request) -> web.Response:
+        query = Query(request, LIMIT, BEFORE, OUTCOME)
+        limit, before = query.one(LIMIT) or DEFAULT_LIMIT, query.one(BEFORE)
+        page = await self.history.refreshes(limit, before, frozenset(query.many(OUTCOME)))
+        rows = ({"id": number} | refresh_json(refresh) for number, refresh in page.items)
+        return await self._answer(request, Document(_page_json(request, "before", page, rows)))
+
+    async def stream_start(self, request: web.Request) -> tuple[Cursor | None, Wanted]:
+        """What a stream is asked for: from where on, where that is said, and which changes."""
+        query = Query(request, SINCE, KIND, FIELD, MODEL)
+        since = query.one(SINCE)
+        cursor = None if since is None else await self.cursor(since)
+        if cursor is not None and not await self.history.knows(cursor):
+            detail = f"since={since} is not a place in this history"
+            raise Problem(HTTPStatus.BAD_REQUEST, detail, parameter="since", nearest=[])
+        return cursor, wanted_of(query)
+
+    # ── what they share ───────────────────────────────────────────────────────────────────────
+
+    async def cursor(self, since: Cursor | str | None) -> Cursor:
+        """The place in the log that `since` names; its beginning where nothing was given."""
+        if not isinstance(since, str):
+            return since or Cursor(0)
+        at = moment(since, self.clock())
+        try:
+            return Cursor((await self.history.resolve(at)).revision)
+        except MomentError as error:
+            if isinstance(at, datetime) and at < error.first.at:
+                return Cursor(0)
+            raise
+
+    async def _revision(self, parameter: Parameter[str], asked: str | None) -> Revision:
+        if asked is None:
+            if parameter is FROM:
+                raise Problem(
+                    HTTPStatus.BAD_REQUEST,
+                    f"from is missing; accepts: {FROM.accepts}",
+                    parameter="from",
+                    nearest=[],
+                )
+            return await self.history.head()
+        return await _in_reach(parameter, self.history.resolve(moment(asked, self.clock())))
+
+    async def _is_settled(self, asked: str, revision: Revision) -> bool:
+        """Whether the same question can never have another answer."""
+        head = await self.history.head()
+        at = moment(asked, self.clock())
+        is_over = revision.revision < head.revision if isinstance(at, int) else at < head.at
+        return is_over and not _AGE.search(asked)
+
+    async def _document(self, asked: Hashable, make: Callable[[], Awaitable[bytes]]) -> Document:
+        """What was made for the same question at the same revision, or is made now."""
+        key = (self.present.require().catalog.revision, asked)
+        document = self._made.get(key)
+        if document is None:
+            document = Document(await make())
+            if len(document.body) <= CACHE_BYTES:
+                self._made[key] = document
+        return document
+
+    async def _answer(
+        self,
+        request: web.Request,
+        document: Document,
+        *,
+        content_type: str = JSON_TYPE,
+        caching: str = REVALIDATE,
+    ) -> web.Response:
+        return await self.responder.answer_later(
+            request, document, content_type=content_type, caching=caching
+        )
+
+
+async def _in_reach(parameter: Parameter[Any], asked: Awaitable[_T]) -> _T:
+    try:
+        return await asked
+    except MomentError as error:
+        raise Problem(
+            HTTPStatus.BAD_REQUEST, str(error), parameter=parameter.name, nearest=[]
+        ) from None
+
+
+def _end(revision: Revision) -> dict[str, object]:
+    return {"revision": revision.revision, "at": native.time_text(revision.at)}
+
+
+def _page_json(
+    request: web.Request,
+    turns: str,
+    page: Page[Any],
+    items: Iterable[dict[str, Any]],
+) -> bytes:
+    """A page; `next` repeats the question with its parameter `turns` moved on."""
+    following = None
+    if page.next is not None:
+        pairs = [(name, value) for name, value in request.query.items() if name != turns]
+        following = f"{request.rel_url.raw_path}?{urlencode([(turns, str(page.next)), *pairs])}"
+    return orjson.dumps(
+        {
+            "revision": page.head.revision,
+            "next": following,
+            "data": list(items),
+        }
+    )
