@@ -1,6 +1,7 @@
 """The documents hold: what they name is there, and what is there is named."""
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -8,7 +9,9 @@ import pytest
 
 import service
 from service.config import describe
-from tests.support import Running
+from service.diff import Topic, fields_of
+from service.tables import metadata
+from tests.support import Running, query
 
 ROOT: Final = Path(__file__).parent.parent
 MODULES: Final = Path(service.__file__).parent
@@ -72,7 +75,9 @@ def test_the_architecture_has_one_line_for_every_module_and_no_other() -> None:
     assert all(job for _, job in told)
 
 
-@pytest.mark.parametrize("document", ["docs/architecture.md", "docs/decisions.md", "README.md"])
+@pytest.mark.parametrize(
+    "document", ["docs/architecture.md", "docs/database.md", "docs/decisions.md", "README.md"]
+)
 def test_every_module_that_a_document_names_is_there(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
 
@@ -84,6 +89,54 @@ def test_every_module_that_a_document_names_is_there(document: str) -> None:
         for path in (file.name, file.relative_to(folder).as_posix())
     }
     assert named <= there
+
+
+def fenced(document: str, language: str) -> list[str]:
+    """The blocks of a language."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_picture_of_the_schema_has_every_table_and_column() -> None:
+    (picture,) = fenced("docs/database.md", "mermaid")
+
+    drawn = {
+        name: re.findall(r"^ +\w+ (\w+)", columns, re.MULTILINE)
+        for name, columns in re.findall(
+            r"^    (\w+) \{\n(.*?)^    \}", picture, re.MULTILINE | re.DOTALL
+        )
+    }
+    assert drawn == {name: table.columns.keys() for name, table in metadata.tables.items()}
+
+
+def test_the_picture_of_the_schema_draws_every_reference() -> None:
+    (picture,) = fenced("docs/database.md", "mermaid")
+
+    drawn = Counter(re.findall(r"^    (\w+) \S+--o\{ (\w+) :", picture, re.MULTILINE))
+    declared = Counter(
+        (key.column.table.name, table.name)
+        for table in metadata.tables.values()
+        for key in table.foreign_keys
+    )
+    assert declared <= drawn
+    assert drawn - declared == Counter({("webhooks", "deliveries"): 1})  # by name, not by a key
+
+
+def test_the_topics_of_fields_are_told_as_the_code_has_them() -> None:
+    told = table("docs/history.md", "`field=`", "Stands for")
+
+    assert {code(topic): set(re.findall(r"`([\w.]+)`", fields)) for topic, fields in told} == {
+        topic: set(fields_of(topic)) for topic in Topic
+    }
+
+
+async def test_the_queries_of_the_documents_run(running: Running, database: Path) -> None:
+    await running.service.refresher.run()
+
+    queries = fenced("docs/database.md", "sql")
+    assert len(queries) >= 5
+    for sql in queries:
+        query(database, sql)
 
 
 def test_the_changelog_tells_what_is_unreleased() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
@@ -70,16 +71,28 @@ class Responder:
         return web.Response(status=status, body=body, headers=answered)
 
     async def answer_later(
-        self, request: web.BaseRequest, document: Document, *, content_type: str, caching: str
+        self,
+        request: web.BaseRequest,
+        document: Document,
+        *,
+        content_type: str,
+        settled_at: int | None = None,
     ) -> web.Response:
-        """The same for a document that was made for this request; nothing of it is remembered."""
+        """The same for a document that was made for this request; nothing of it is remembered.
+
+        `settled_at` is the revision of what can never change, however fresh the present may be.
+        """
         accept_encoding = request.headers.get(hdrs.ACCEPT_ENCODING, "")
         coding = choose_coding(accept_encoding, document.codings)
         if len(document.body) < _QUICKLY_ENCODED_BYTES:
             variant = document.variant(coding)
         else:
             variant = await asyncio.to_thread(document.variant, coding)
-        headers = self._headers(document, variant, caching)
+        if settled_at is None:
+            headers = self._headers(document, variant, REVALIDATE, self.freshness())
+        else:
+            about = {"Catalog-Revision": str(settled_at)}
+            headers = self._headers(document, variant, IMMUTABLE, about)
         asked = request.headers.get(hdrs.IF_NONE_MATCH)
         status, body, answered = _decide(variant, headers, content_type, asked, None)
         return web.Response(status=status, body=body, headers=answered)
@@ -87,7 +100,7 @@ class Responder:
     def _decide(self, asked: _Asked) -> _Answer:
         document, accept_encoding, if_none_match, if_modified_since = asked
         variant = document.variant(choose_coding(accept_encoding, document.codings))
-        headers = self._headers(document, variant, self._cache_control)
+        headers = self._headers(document, variant, self._cache_control, self.freshness())
         modified_at = self._present.require().catalog.modified_at
         headers[hdrs.LAST_MODIFIED] = format_datetime(modified_at, usegmt=True)
         answer = _decide(
@@ -97,9 +110,11 @@ class Responder:
             self._answers[asked] = answer
         return answer
 
-    def _headers(self, document: Document, variant: Variant, caching: str) -> CIMultiDict[str]:
+    def _headers(
+        self, document: Document, variant: Variant, caching: str, about: Mapping[str, str]
+    ) -> CIMultiDict[str]:
         """Those of a 304; a 200 has more."""
-        headers = CIMultiDict(self.freshness())
+        headers = CIMultiDict(about)
         headers[hdrs.ETAG] = variant.etag
         headers[hdrs.VARY] = "Accept-Encoding"
         headers[hdrs.CACHE_CONTROL] = caching

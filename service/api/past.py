@@ -14,7 +14,7 @@ from aiohttp import web
 from cachetools import LRUCache
 
 from service import atom
-from service.api.conditional import IMMUTABLE, JSON_TYPE, REVALIDATE, Responder
+from service.api.conditional import JSON_TYPE, Responder
 from service.api.parameters import Parameter, Query, number
 from service.api.problems import Problem, UnknownModelProblem
 from service.api.status import refresh_json
@@ -218,8 +218,9 @@ class Past:
 
         document = await self._document(("models", revision.revision), body)
         is_settled = await self._is_settled(asked, revision)
-        caching = IMMUTABLE if is_settled else REVALIDATE
-        return await self._answer(request, document, caching=caching)
+        return await self._answer(
+            request, document, settled_at=revision.revision if is_settled else None
+        )
 
     async def revisions(self, request: web.Request) -> web.Response:
         query = Query(request, LIMIT, BEFORE)
@@ -298,10 +299,10 @@ class Past:
         document: Document,
         *,
         content_type: str = JSON_TYPE,
-        caching: str = REVALIDATE,
+        settled_at: int | None = None,
     ) -> web.Response:
         return await self.responder.answer_later(
-            request, document, content_type=content_type, caching=caching
+            request, document, content_type=content_type, settled_at=settled_at
         )
 
 

@@ -71,7 +71,7 @@ class Api:
     # ── the present ───────────────────────────────────────────────────────────────────────────
 
     def models(self, request: web.Request) -> web.Response | Awaitable[web.Response]:
-        if "at" in request.query:
+        if request.query_string and "at" in request.query:
             return self.past.models(request)
         _only(request, "at")
         return self.responder.answer(request, self.present.require().models)
