@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import lists, load, servers
+from benchmarks import lists, load, servers, year
 from benchmarks.servers import Server
 
 ROWS, MANY_ROWS = 348, 10_000
@@ -21,17 +21,19 @@ GZIP = {"Accept-Encoding": "gzip"}
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each pair [9]")
-    parser.add_argument("--only", choices=["serve", "refresh"], help="one half of it")
+    parser.add_argument("--only", choices=["serve", "refresh", "year"], help="part of it")
     chosen = parser.parse_args()
     rounds, only = chosen.rounds, chosen.only
     os.sched_setaffinity(0, servers.LOAD_CORES)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         print(f"servers on core {servers.SERVER_CORE}, load on {servers.LOAD_CORES}\n")
-        if only != "refresh":
+        if only in {None, "serve"}:
             serving(folder, rounds)
-        if only != "serve":
+        if only in {None, "refresh"}:
             refreshing(folder)
+        if only == "year":  # takes minutes, so it is asked for by name
+            year.report(folder)
 
 
 def serving(folder: Path, rounds: int) -> None:
