@@ -1,16 +1,16 @@
 """Stage 3, the past: states of models, revisions and refreshes as they were, a page at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
+from cachetools import LRUCache
 from sqlalchemy import (
     ColumnElement,
-    RowMapping,
     Select,
     String,
     Text,
@@ -28,11 +28,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from service.catalog import Cursor, Kind, Origin, Outcome, Refresh, Revision, Row, Stored
 from service.database import Database
 from service.errors import AbsentError
-from service.records import in_batches, to_refresh, to_revision, to_row
+from service.records import BATCH, to_refresh, to_revision, to_row
 from service.tables import refreshes, revisions, versions
 
 MAX_READERS: Final = 3
 """Of the database's few connections; the others are for the refresh."""
+ROWS_KEPT: Final = 4_096
+"""Versions in memory: two catalogs of different times share most of theirs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class Archive:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._readers = asyncio.Semaphore(MAX_READERS)
+        self._known: LRUCache[tuple[int, int], Row] = LRUCache(ROWS_KEPT)
 
     # ── revisions and refreshes ───────────────────────────────────────────────────────────────
 
@@ -103,19 +106,15 @@ class Archive:
     # ── models ────────────────────────────────────────────────────────────────────────────────
 
     async def stored_at(self, revision: Revision) -> Stored:
-        """Every model's rows as they were then, tombstones too. Positions are of today."""
-        query = (
-            select(versions, revisions.c.at)
-            .join(revisions, revisions.c.revision == versions.c.since_revision)
-            .where(
-                versions.c.since_revision <= revision.revision,
-                _is_open_after(versions.c.until_revision, revision.revision),
-            )
+        """Every model's rows as they were then, tombstones too, without their positions."""
+        query = select(versions.c.id).where(
+            versions.c.since_revision <= revision.revision,
+            _is_open_after(versions.c.until_revision, revision.revision),
         )
         async with self._read() as connection:
-            rows = tuple([to_row(values) async for values in in_batches(connection, query)])
+            rows = await self._rows(connection, (await connection.execute(query)).scalars().all())
         return Stored(
-            rows=rows,
+            rows=tuple(rows.values()),
             revision=revision.revision,
             updated_at=revision.at,
             modified_at=revision.at,
@@ -221,8 +220,8 @@ class Archive:
             select(
                 steps.c.id.label("step"),
                 steps.c.since_revision.label("made_in"),
-                _near,
-                revisions.c.at,
+                _near.c.id,
+                _near.c.until_revision,
             )
             .join(
                 _near,
@@ -233,26 +232,42 @@ class Archive:
                     _is_open_after(_near.c.until_revision, steps.c.since_revision - 1),
                 ),
             )
-            .join(revisions, revisions.c.revision == _near.c.since_revision)
             .order_by(steps.c.since_revision, steps.c.id)
         )
         async with self._read() as connection:
-            found = (await connection.execute(query)).mappings().all()
-            made = await _revisions_of(connection, {values["made_in"] for values in found})
-        groups = groupby(found, key=lambda values: (values["made_in"], values["step"]))
-        return [_step(made[revision], step, group) for (revision, step), group in groups]
+            found = (await connection.execute(query)).all()
+            made = await _revisions_of(connection, {each.made_in for each in found})
+            rows = await self._rows(connection, {each.id for each in found})
+        groups = groupby(found, key=lambda each: (each.made_in, each.step))
+        return [
+            _step(made[revision], step, [(rows[each.id], each.until_revision) for each in group])
+            for (revision, step), group in groups
+        ]
+
+    async def _rows(self, connection: AsyncConnection, ids: Collection[int]) -> dict[int, Row]:
+        """Versions by their ids. What they hold never changes, so they are remembered."""
+        opening = self._database.openings
+        found = {id_: row for id_ in ids if (row := self._known.get((opening, id_))) is not None}
+        lacking = [id_ for id_ in ids if id_ not in found]
+        for first in range(0, len(lacking), BATCH):
+            query = _ROWS.where(versions.c.id.in_(lacking[first : first + BATCH]))
+            for values in (await connection.execute(query)).mappings():
+                row = replace(to_row(values), position=None)
+                found[values["id"]] = self._known[opening, values["id"]] = row
+        return found
 
 
+_ROWS: Final = select(versions, revisions.c.at).join(
+    revisions, revisions.c.revision == versions.c.since_revision
+)
 _OPENED: Final = select(
     versions.c.id, versions.c.source, versions.c.model_id, versions.c.since_revision
 )
 _near: Final = versions.alias("near")
 
 _other: Final = versions.alias("other")
-_HAS_FALLBACK: Final = exists().where(
-    _other.c.source == versions.c.source,
-    _other.c.model_id == versions.c.model_id,
-    _other.c.origin == Origin.FALLBACK,
+_HAS_FALLBACK: Final = versions.c.model_id.in_(
+    select(_other.c.model_id).where(_other.c.origin == Origin.FALLBACK)
 )
 """What is served of such a model may change in other ways than the row that was opened."""
 
@@ -319,8 +334,7 @@ async def _revisions_of(
     return {values["revision"]: to_revision(values) for values in found}
 
 
-def _step(revision: Revision, step: int, found: Iterable[RowMapping]) -> Step:
-    rows = [(to_row(values), values["until_revision"]) for values in found]
+def _step(revision: Revision, step: int, rows: Sequence[tuple[Row, int | None]]) -> Step:
     number = revision.revision
     return Step(
         cursor=Cursor(number, step),

@@ -68,6 +68,8 @@ class Database:
         self._identity: tuple[int, int] | None = None
         self._is_suspect = False
         self.is_read_only = False
+        self.openings = 0
+        """How often a file was opened: another opening may be of another file."""
 
     @property
     def is_open(self) -> bool:
@@ -150,6 +152,7 @@ class Database:
         self.is_read_only = options is not _WRITABLE
         if not self.is_read_only:
             _make_directory(self._path.parent)
+        self.openings += 1
         self._engine = _engine(self._path, options)
         self._identity = None
         try:

@@ -1,7 +1,7 @@
 """The past, as it is asked for: changes, states of a model, the catalog at a time, what differs."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
@@ -85,17 +85,18 @@ class History:
         """The last changes, oldest first: at least so many, where there are, in whole revisions."""
         found: list[Change] = []
         before: Cursor | None = None
+        scan = min(limit + 1, _SCAN) if wanted == ANY else _SCAN
         while True:
             steps = await self._archive.latest_steps(
                 before,
-                limit=_SCAN,
+                limit=scan,
                 kinds=wanted.kinds,
                 fields=wanted.fields,
                 models=wanted.models,
             )
             found += _wanted_of(steps, wanted)
             oldest = found[limit - 1].revision if len(found) >= limit else 0
-            if len(steps) < _SCAN or steps[-1].cursor.revision < oldest:
+            if len(steps) < scan or steps[-1].cursor.revision < oldest:
                 return [one for one in reversed(found) if one.revision >= oldest]
             before = steps[-1].cursor
 
@@ -108,9 +109,7 @@ class History:
 
     async def catalog(self, revision: Revision) -> Catalog:
         """The catalog of that revision. The gateway's order is not kept: it is that of the ids."""
-        stored = await self._archive.stored_at(revision)
-        rows = tuple(replace(row, position=None) for row in stored.rows)
-        return catalog_of(replace(stored, rows=rows))
+        return catalog_of(await self._archive.stored_at(revision))
 
     async def versions(self, name: str, limit: int, before: int | None = None) -> Page[Version]:
         """Every state of one model, by id or ref, newest first. Raises UnknownModelError."""

@@ -5,6 +5,7 @@ open versions (`until_revision IS NULL`) are the present. The view `models` show
 model, for people. `docs/database.md` tells what is written when.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sqlalchemy import (
@@ -41,10 +42,24 @@ metadata = MetaData(
     }
 )
 
-_STORED_TIME = SQLITE_DATETIME(  # type: ignore[no-untyped-call]
-    storage_format="%(year)04d-%(month)02d-%(day)02dT%(hour)02d:%(minute)02d:%(second)02dZ",
-    regexp=r"(\d+)-(\d+)-(\d+)T(\d+):(\d+):(\d+)Z",
-)
+
+class _StoredTime(SQLITE_DATETIME):
+    """RFC 3339 text. The library's own reads it by a regular expression, ten times slower."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:
+        del dialect
+        return lambda value: value.strftime("%Y-%m-%dT%H:%M:%SZ") if value else None
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[str | None], datetime | None]:
+        del dialect, coltype
+        return lambda text: datetime.fromisoformat(text) if text else None
+
+
+_STORED_TIME = _StoredTime()  # type: ignore[no-untyped-call]
 
 
 class Time(TypeDecorator[datetime]):
@@ -59,7 +74,7 @@ class Time(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         del dialect
-        return value and value.replace(tzinfo=value.tzinfo or UTC)
+        return value if value is None or value.tzinfo else value.replace(tzinfo=UTC)
 
 
 Json = JSON(none_as_null=True)
