@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,20 +18,25 @@ from service import __version__
 from service.api.conditional import Responder
 from service.api.past import Past
 from service.api.routes import Api
-from service.api.status import SourceHealth
+from service.api.status import ServiceHealth, SourceHealth
 from service.api.streams import Streams
 from service.archive import Archive
-from service.catalog import FALLBACK, KILOCODE, Catalog, Refresh, utc_now
+from service.catalog import FALLBACK, KILOCODE, Catalog, Cause, Reason, Refresh, Revision, utc_now
 from service.config import Settings, misspelt_variables
 from service.database import Database
-from service.errors import ListenError
+from service.errors import AbsentError, ListenError
 from service.gateway import Gateway
 from service.history import History
 from service.metrics import Metrics
+from service.outbox import Outbox
 from service.present import Present
+from service.publish import Nobody, Publisher
 from service.refresh import Refresher
+from service.retention import Retention
+from service.saved import Imported, SavedGateway, SavedList, refuse_past
 from service.schedule import Schedule
 from service.store import Store
+from service.webhooks import Webhooks
 
 _T = TypeVar("_T")
 USER_AGENT: Final = f"model-catalog/{__version__}"
@@ -41,6 +46,8 @@ SWITCH_SECONDS: Final = 0.0005
 default, and an answer needs it more than once)."""
 DRAIN_SECONDS: Final = 2.0
 """For a refresh under way, and again for answers under way, when the service stops."""
+HOOK_DRAIN_SECONDS: Final = 0.5
+"""For messages to webhooks that are under way then; the others are sent after the next start."""
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -56,6 +63,7 @@ class Service:
     refresher: Refresher
     schedule: Schedule
     history: History
+    webhooks: Webhooks
 
     async def refresh(self, *, accept_held: bool = False) -> Refresh:
         """Refresh now, or join the refresh under way."""
@@ -66,8 +74,11 @@ class Service:
         """How long the gateway still wants to be left alone."""
         return self.schedule.wait_seconds
 
-    def health(self) -> SourceHealth:
-        """How the source is doing, for status and readiness."""
+    def health(self) -> ServiceHealth:
+        """How the source and the webhooks are doing, for status and readiness."""
+        return ServiceHealth(source=self._source_health(), webhooks=self.webhooks.status())
+
+    def _source_health(self) -> SourceHealth:
         refresher = self.refresher
         return SourceHealth(
             source=refresher.source,
@@ -145,16 +156,20 @@ async def _parts(
             fallback=FALLBACK,
             gateway=_gateway(settings, await stack.enter_async_context(session)),
             store=store,
-            present=present,
+            readers=Publisher(present, metrics),
             metrics=metrics,
             clock=clock,
             grace=timedelta(seconds=settings.removal_grace),
             on_step=on_step,
         )
+        outbox, history = Outbox(database), History(Archive(database))
+        hooks = _webhooks(settings, history, outbox, present, metrics=metrics, clock=clock)
+        webhooks = await stack.enter_async_context(hooks)
         schedule = Schedule(
             refresher,
             interval_seconds=settings.refresh_interval,
             retry_after_max_seconds=settings.retry_after_max,
+            daily=_retention(settings, store, outbox, clock).run,
         )
         stack.push_async_callback(schedule.stop, DRAIN_SECONDS)
         metrics.watch(
@@ -165,11 +180,12 @@ async def _parts(
         yield Service(
             settings=settings,
             clock=clock,
-            history=History(Archive(database)),
+            history=history,
             present=present,
             metrics=metrics,
             refresher=refresher,
             schedule=schedule,
+            webhooks=webhooks,
         )
 
 
@@ -182,6 +198,50 @@ def _gateway(settings: Settings, session: aiohttp.ClientSession) -> Gateway:
         api_key=key.get_secret_value() if key else None,
         deadline_seconds=settings.refresh_deadline,
         max_body_bytes=settings.max_body_bytes,
+    )
+
+
+@asynccontextmanager
+async def _webhooks(
+    settings: Settings,
+    history: History,
+    outbox: Outbox,
+    present: Present,
+    *,
+    metrics: Metrics,
+    clock: Callable[[], datetime],
+) -> AsyncIterator[Webhooks]:
+    """Stopped at the end. In a session of their own: those that hang take nothing from others."""
+    connector = aiohttp.TCPConnector(limit=0)
+    jar = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
+        made = Webhooks(
+            settings.webhooks,
+            history=history,
+            outbox=outbox,
+            present=present,
+            session=session,
+            metrics=metrics,
+            clock=clock,
+            user_agent=USER_AGENT,
+        )
+        try:
+            yield made
+        finally:
+            await made.stop(HOOK_DRAIN_SECONDS)
+
+
+def _retention(
+    settings: Settings, store: Store, outbox: Outbox, clock: Callable[[], datetime]
+) -> Retention:
+    return Retention(
+        store=store,
+        outbox=outbox,
+        source=KILOCODE,
+        webhooks=[webhook.name for webhook in settings.webhooks],
+        clock=clock,
+        keep_refreshes=timedelta(seconds=settings.refresh_log_keep),
+        keep_messages=timedelta(seconds=settings.webhook_log_keep),
     )
 
 
@@ -201,6 +261,7 @@ async def serve(settings: Settings) -> None:
         async with _listening(running):
             if is_new:
                 await running.refresher.start()
+            await running.webhooks.start()
             running.schedule.start()
             await stop.wait()
             _log.info("stopping")
@@ -215,6 +276,72 @@ async def refresh_once(
         if running.refresher.storage_error is not None:
             raise running.refresher.storage_error
         return refresh, running.present.require().catalog
+
+
+async def import_lists(
+    settings: Settings,
+    lists: Sequence[SavedList],
+    *,
+    accept_held: bool,
+    on_import: Callable[[Imported], None],
+) -> list[Imported]:
+    """Take saved lists, oldest first, each as if it had been fetched at its time.
+
+    Raises PastError before anything is written, and StorageError: what came before it is stored.
+    """
+    database = Database(settings.database_path)
+    store, archive = Store(database), Archive(database)
+    gateway = SavedGateway(lists[0], max_body_bytes=settings.max_body_bytes)
+    refresher = Refresher(
+        source=KILOCODE,
+        fallback=FALLBACK,
+        gateway=gateway,
+        store=store,
+        readers=Nobody(),
+        metrics=Metrics(),
+        clock=gateway.now,
+        grace=timedelta(seconds=settings.removal_grace),
+        cause=Cause.IMPORT,
+        believes_gaps=accept_held,
+    )
+    try:
+        await database.open()
+        await _refuse_past(lists, store, archive)
+        await refresher.start()
+        done = []
+        for saved in lists:
+            gateway.play(saved)
+            refresh = await _stored_refresh(refresher)
+            made = await _revision_of(refresh, archive)
+            done.append(Imported(saved=saved, refresh=refresh, made=made))
+            on_import(done[-1])
+        return done
+    finally:
+        await store.close()
+
+
+async def _refuse_past(lists: Sequence[SavedList], store: Store, archive: Archive) -> None:
+    try:
+        head = await archive.head()
+    except AbsentError:
+        return  # a new database begins with the oldest list
+    last = (await store.recent(KILOCODE)).last
+    refuse_past(lists, max(head.at, last.at) if last else head.at, utc_now())
+
+
+async def _revision_of(refresh: Refresh, archive: Archive) -> Revision | None:
+    """The revision that a refresh made, if any."""
+    if refresh.revision is None or refresh.reason not in {Reason.FIRST, Reason.CHANGES}:
+        return None
+    return await archive.revision(refresh.revision)
+
+
+async def _stored_refresh(refresher: Refresher) -> Refresh:
+    """Refresh. Raises StorageError: what is not stored was not done."""
+    refresh = await refresher.run()
+    if refresher.storage_error is not None:
+        raise refresher.storage_error
+    return refresh
 
 
 @asynccontextmanager

@@ -180,13 +180,16 @@ class Archive:
     ) -> list[Step]:
         """Each state of one model, newest first, older than the revision `before`."""
         opened = (
-            _OPENED.where(versions.c.source == source, versions.c.model_id == model_id)
-            .order_by(versions.c.since_revision.desc())
-            .limit(limit)
+            _opened_of(source, model_id).order_by(versions.c.since_revision.desc()).limit(limit)
         )
         if before is not None:
             opened = opened.where(versions.c.since_revision < before)
         return (await self._steps(opened))[::-1]
+
+    async def steps_from(self, source: str, model_id: str, *, since: int, limit: int) -> list[Step]:
+        """The same, but oldest first, and those of the revision `since` and later."""
+        opened = _opened_of(source, model_id).where(versions.c.since_revision >= since)
+        return await self._steps(opened.order_by(versions.c.since_revision).limit(limit))
 
     async def find(self, name: str) -> tuple[str, str] | None:
         """The source and the id of a model by its ref or, where there is no such ref, by its id."""
@@ -297,6 +300,13 @@ def _opened(
     if models:
         query = query.where(or_(*map(_is_like, models)))
     return query
+
+
+def _opened_of(source: str, model_id: str) -> Select[Any]:
+    """What was opened of one model, once a revision."""
+    return _OPENED.where(
+        versions.c.source == source, versions.c.model_id == model_id, _IS_LAST_OF_ITS_REVISION
+    )
 
 
 def _is_open_after(

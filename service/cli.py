@@ -3,20 +3,33 @@
 import gc
 import io
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from service import __version__
-from service.errors import ListenError, SettingError, StorageError, UnknownModelError
+from service.errors import (
+    ListenError,
+    MomentError,
+    PastError,
+    SettingError,
+    StorageError,
+    UnknownModelError,
+    UsageError,
+)
 
-USAGE, NOT_FOUND, STORAGE, LISTEN = 2, 3, 7, 8
+if TYPE_CHECKING:
+    from service.config import Settings
+
+USAGE, NOT_FOUND, STORAGE, LISTEN, PAST = 2, 3, 7, 8, 9
 
 _EPILOG = (
-    "Exit codes: 0 well · 2 wrong usage or setting · 3 no such model · 4 list held · "
-    "5 list rejected · 6 no list to be had · 7 database unusable · 8 cannot listen. "
+    "Exit codes: 0 well · 2 wrong usage or setting · 3 no such model or moment · 4 list held · "
+    "5 list rejected · 6 no list to be had · 7 database unusable · 8 cannot listen · "
+    "9 list older than what is stored. "
     "Every setting is also an environment variable (MODEL_CATALOG_PORT, …) and a key of the TOML "
     "file; flags win."
 )
@@ -57,9 +70,15 @@ def main() -> NoReturn:
         for name, accepts in error.problems:
             _complain(f"{name}: {accepts}")
         sys.exit(USAGE)
-    except UnknownModelError as error:
+    except UsageError as error:
+        _complain(str(error))
+        sys.exit(USAGE)
+    except (UnknownModelError, MomentError) as error:
         _complain(str(error))
         sys.exit(NOT_FOUND)
+    except PastError as error:
+        _complain(str(error))
+        sys.exit(PAST)
     except StorageError as error:
         _complain(f"{error}; {error.advice}")
         sys.exit(STORAGE)
@@ -69,22 +88,38 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _commands() -> ModuleType:
+def _settings(config: Path | None, **flags: str | None) -> "Settings":
+    """The settings, with these flags on top; the log is set up by them."""
+    made: Settings = _module("config").Settings.load(flags, config)
+    _module("log").configure(made.log_level, made.log_format)
+    return made
+
+
+def _module(name: str) -> ModuleType:
     """What the commands do, imported when one is run: `--help` needs none of it.
 
     Imports make little but what stays; collecting garbage meanwhile costs a tenth of the start.
     """
     gc.disable()
     try:
-        from service import commands
+        return import_module(f"service.{name}")
     finally:
         gc.enable()
-    gc.freeze()
-    return commands
+        gc.freeze()
+
+
+def _commands() -> ModuleType:
+    return _module("commands")
+
+
+def _recall() -> ModuleType:
+    return _module("recall")
 
 
 def _complain(line: str) -> None:
-    print(f"model-catalog: {line}", file=sys.stderr)
+    # A file's name is anybody's text: it must not steer the terminal.
+    inert = "".join(c if c.isprintable() else "\ufffd" for c in line)
+    print(f"model-catalog: {inert}", file=sys.stderr)
 
 
 def _version(wanted: bool) -> None:
@@ -122,7 +157,7 @@ def serve(
     """Serve the catalog over HTTP and keep it fresh, until SIGTERM or Ctrl-C."""
     commands = _commands()
     commands.serve(
-        commands.settings(
+        _settings(
             config,
             host=host,
             port=port,
@@ -149,7 +184,7 @@ def refresh(
 ) -> None:
     """Ask the gateway once, store what it says, and tell what came of it."""
     commands = _commands()
-    chosen = commands.settings(
+    chosen = _settings(
         config,
         gateway_url=gateway_url,
         database_url=database_url,
@@ -158,11 +193,60 @@ def refresh(
     raise typer.Exit(commands.refresh(chosen, accept_held=accept_held, as_json=as_json))
 
 
+@cli.command("import")
+def import_(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE", help="Saved bodies, *.json or *.json.gz, or folders."),
+    ],
+    *,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="When the one FILE was fetched, as 2026-01-15 or 2026-01-15T20:20Z; now "
+            "unless told.",
+        ),
+    ] = None,
+    at_from_name: Annotated[
+        bool,
+        typer.Option(
+            "--at-from-name",
+            help="Take each FILE's time from its name, as kilo-2026-01-15.json or "
+            "models_20260115_202000.json.gz; UTC.",
+        ),
+    ] = False,
+    accept_held: Annotated[
+        bool,
+        typer.Option("--accept-held", help="Believe lists that lack over half of the models too."),
+    ] = False,
+    as_json: AsJson = False,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+    log_level: LogLevel = None,
+) -> None:
+    """Take saved lists of the gateway, oldest first, as if they had been fetched at their times.
+
+    All must be later than what is stored: history is only added to.
+    """
+    commands = _commands()
+    chosen = _settings(config, database_url=database_url, log_level=log_level or "error")
+    code = commands.import_lists(
+        chosen,
+        files,
+        at=at,
+        from_names=at_from_name,
+        accept_held=accept_held,
+        as_json=as_json,
+    )
+    raise typer.Exit(code)
+
+
 @cli.command()
 def migrate(*, database_url: DatabaseUrl = None, config: Config = None) -> None:
     """Bring the database to this release's schema; `serve` and `refresh` do it by themselves."""
     commands = _commands()
-    commands.migrate(commands.settings(config, database_url=database_url))
+    commands.migrate(_settings(config, database_url=database_url))
 
 
 # ── what only looks ───────────────────────────────────────────────────────────────────────────
@@ -174,20 +258,104 @@ def list_(
 ) -> None:
     """List the stored catalog. Needs no running server."""
     commands = _commands()
-    commands.list_models(commands.settings(config, database_url=database_url), as_json=as_json)
+    commands.list_models(_settings(config, database_url=database_url), as_json=as_json)
 
 
 @cli.command()
 def show(
     model: Annotated[str, typer.Argument(metavar="ID|REF", help="Such as kilo/auto.")],
     *,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show each state it was in instead, newest first.")
+    ] = False,
     as_json: AsJson = False,
     database_url: DatabaseUrl = None,
     config: Config = None,
 ) -> None:
     """Show everything known of one model, removed ones too. Needs no running server."""
-    commands = _commands()
-    commands.show(commands.settings(config, database_url=database_url), model, as_json=as_json)
+    chosen = _settings(config, database_url=database_url)
+    look = _recall().show_history if history else _commands().show
+    look(chosen, model, as_json=as_json)
+
+
+@cli.command()
+def changes(
+    *,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MOMENT",
+            help="Only what came after a revision, a date, a time or an age: 13, 2026-01-15, "
+            "2026-01-15T20:20Z, 7d, 24h.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Only the last N lines; unless told 50, or with --since all of them.",
+        ),
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND", help="Only added, changed, missing, removed or returned; repeatable."
+        ),
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD",
+            help="Only changes of a field, as cost.input, or of what it is about: price, limits, "
+            "capabilities, identity, lifecycle; repeatable.",
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GLOB", help="Only models such as anthropic/*; repeatable."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object a change, each on its line.")
+    ] = False,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Tell what changed, newest last. Needs no running server."""
+    recall = _recall()
+    recall.changes(
+        _settings(config, database_url=database_url),
+        recall.wanted(kind or (), field or (), model or ()),
+        since=since,
+        limit=limit,
+        follow=follow,
+        as_json=as_json,
+    )
+
+
+@cli.command()
+def diff(
+    begin: Annotated[
+        str,
+        typer.Argument(
+            metavar="FROM", help="A revision, a date, a time or an age: 13, 2026-01-15, 7d."
+        ),
+    ],
+    end: Annotated[
+        str | None,
+        typer.Argument(metavar="TO", help="The same, and not earlier; now unless told."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Tell how the catalog of one moment differs from that of another, a line a model."""
+    chosen = _settings(config, database_url=database_url)
+    _recall().diff(chosen, begin, end, as_json=as_json)
 
 
 @cli.command()
@@ -196,4 +364,4 @@ def status(
 ) -> None:
     """Tell how fresh the stored catalog is, and what came of the last refresh."""
     commands = _commands()
-    commands.status(commands.settings(config, database_url=database_url), as_json=as_json)
+    commands.status(_settings(config, database_url=database_url), as_json=as_json)

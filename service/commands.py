@@ -1,22 +1,21 @@
 """What each command of the command line does, and what it prints."""
 
 import asyncio
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-import orjson
-
-from service import app, console, log
+from service import app, console, saved
 from service.api.status import refresh_json, stored_status_json
-from service.catalog import FALLBACK, KILOCODE, Catalog, Outcome, Row, Stored, utc_now
+from service.catalog import FALLBACK, KILOCODE, Outcome, Stored, utc_now
 from service.config import Settings
 from service.database import Database
 from service.dialects import native
-from service.errors import UnknownModelError
+from service.errors import UsageError
 from service.merge import catalog_of
-from service.query import nearest
+from service.query import find, moment
 from service.snapshot import models_body
 from service.store import Recent, Store
 from service.tables import SCHEMA
@@ -25,13 +24,6 @@ _T = TypeVar("_T")
 
 HELD, REJECTED, FAILED = 4, 5, 6
 _EXIT: Final = {Outcome.HELD: HELD, Outcome.REJECTED: REJECTED, Outcome.FAILED: FAILED}
-
-
-def settings(config: Path | None, **flags: str | None) -> Settings:
-    """The settings, with these flags on top; the log is set up by them."""
-    made = Settings.load(flags, config)
-    log.configure(made.log_level, made.log_format)
-    return made
 
 
 def serve(chosen: Settings) -> None:
@@ -44,10 +36,48 @@ def refresh(chosen: Settings, *, accept_held: bool, as_json: bool) -> int:
     with console.progress() as step:
         found, catalog = app.run(app.refresh_once(chosen, accept_held=accept_held, on_step=step))
     if as_json:
-        _print_json(refresh_json(found))
+        console.print_json(refresh_json(found))
     else:
         console.print_line(console.refresh_line(found, catalog))
     return _EXIT.get(found.outcome, 0)
+
+
+def import_lists(
+    chosen: Settings,
+    paths: Sequence[Path],
+    *,
+    at: str | None,
+    from_names: bool,
+    accept_held: bool,
+    as_json: bool,
+) -> int:
+    """Take saved lists into the history. Returns the worst exit code of them."""
+    now = utc_now()
+    lists = saved.in_time_order(
+        list(saved.files_in(paths)),
+        at=None if at is None else _time_of(at, now, from_names=from_names),
+        from_names=from_names,
+        now=now,
+    )
+    with console.import_progress(len(lists)) as tell:
+        for one in lists:
+            saved.check(one.file, chosen.max_body_bytes)
+        done = app.run(app.import_lists(chosen, lists, accept_held=accept_held, on_import=tell))
+    if as_json:
+        files = ({"file": str(one.saved.file), **refresh_json(one.refresh)} for one in done)
+        console.print_json(list(files))
+    else:
+        console.print_line(console.import_line(done))
+    return max(_EXIT.get(one.refresh.outcome, 0) for one in done)
+
+
+def _time_of(at: str, now: datetime, *, from_names: bool) -> datetime:
+    if from_names:
+        raise UsageError("--at", "it cannot go with --at-from-name")
+    with suppress(ValueError):
+        if isinstance(found := moment(at, now), datetime):
+            return found
+    raise UsageError("--at", f"{at!r} is no date or time, such as 2026-01-15 or 2026-01-15T20:20Z")
 
 
 def migrate(chosen: Settings) -> None:
@@ -64,16 +94,16 @@ def list_models(chosen: Settings, *, as_json: bool) -> None:
     """Print the stored catalog."""
     catalog = catalog_of(_with_store(chosen, Store.open_read_only))
     if as_json:
-        _print_bytes(models_body(catalog))
+        console.print_bytes(models_body(catalog))
     else:
         console.print_models(catalog)
 
 
 def show(chosen: Settings, model: str, *, as_json: bool) -> None:
     """Print one model."""
-    row = _find(catalog_of(_with_store(chosen, Store.open_read_only)), model)
+    row = find(catalog_of(_with_store(chosen, Store.open_read_only)), model)
     if as_json:
-        _print_json(native.model(row))
+        console.print_json(native.model(row))
     else:
         console.print_model(row)
 
@@ -89,7 +119,7 @@ def status(chosen: Settings, *, as_json: bool) -> None:
         str(chosen.database_path), catalog_of(stored), recent.last, recent.last_good
     )
     if as_json:
-        _print_json(report)
+        console.print_json(report)
     else:
         console.print_status(report)
 
@@ -103,20 +133,3 @@ def _with_store(chosen: Settings, use: Callable[[Store], Awaitable[_T]]) -> _T:
             await store.close()
 
     return asyncio.run(opened())
-
-
-def _find(catalog: Catalog, wanted: str) -> Row:
-    rows = (*catalog.rows, *catalog.removed)
-    found = {row.model.id: row for row in rows} | {row.model.ref: row for row in rows}
-    if wanted not in found:
-        raise UnknownModelError(wanted, nearest(wanted, [row.model.id for row in rows]))
-    return found[wanted]
-
-
-def _print_json(value: object) -> None:
-    _print_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2))
-
-
-def _print_bytes(body: bytes) -> None:
-    sys.stdout.buffer.write(body + b"\n")
-    sys.stdout.flush()

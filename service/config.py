@@ -1,9 +1,12 @@
 """The settings: one frozen object, made once, and the only reader of the environment."""
 
+import base64
+import binascii
+import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,14 +14,27 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from platformdirs import user_config_path, user_data_path
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
+from service.catalog import Kind
+from service.diff import TOPICS, Topic, Wanted, fields_of
 from service.errors import SettingError
 
 PREFIX = "MODEL_CATALOG_"
@@ -91,6 +107,129 @@ def _default_database_url() -> str:
     return f"sqlite+aiosqlite:///{user_data_path(APP_NAME) / 'catalog.db'}"
 
 
+# ── webhooks ──────────────────────────────────────────────────────────────────────────────────
+
+_SAID = "said"
+"""The type of an error that has its own words, beside those of what a setting accepts."""
+_KEY_BYTES = range(24, 65)
+"""How long the key of a Standard Webhooks secret may be."""
+_MAX_MODELS = 100
+
+
+def _said(text: str, place: tuple[int | str, ...] = ()) -> PydanticCustomError:
+    """An error in these words. `place` leads to what is wrong inside of the value."""
+    return PydanticCustomError(_SAID, "{text}", {"text": text, "place": place})
+
+
+def _word(read: Callable[[str], object], known: Iterable[str]) -> BeforeValidator:
+    """A word that can be read; the nearest known one is named where it cannot."""
+    words = tuple(known)
+
+    def check(value: object) -> object:
+        try:
+            read(str(value))
+        except ValueError:
+            for near in get_close_matches(str(value), words, n=1):
+                text = f"there is no {str(value)[:50]!r}; did you mean {near}?"
+                raise _said(text) from None
+            raise
+        return value
+
+    return BeforeValidator(check)
+
+
+def _hook_url(value: str) -> str:
+    parts = urlsplit(value)
+    _ = parts.port  # raises ValueError when it is not a number
+    host = parts.hostname or ""
+    host.encode("idna")  # raises UnicodeError, which is a ValueError, when no host has such a name
+    if parts.scheme not in {"http", "https"} or not host:
+        raise ValueError
+    if "@" in parts.netloc or re.search(r"[#\\\s]", value):
+        raise ValueError
+    return value
+
+
+def _signing_secret(value: object) -> object:
+    if not isinstance(value, str) or not value.startswith("whsec_"):
+        raise ValueError
+    text = value.removeprefix("whsec_").rstrip("=")
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        raise ValueError from None
+    if len(key) not in _KEY_BYTES:
+        raise ValueError
+    return value
+
+
+class Webhook(BaseModel):
+    """Where changes are sent to, signed with what, and which of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = _setting(
+        ..., "What it is called in status, metrics and the log. A new name begins at the present.",
+        "1 to 64 of a-z, 0-9 and -", pattern="^[a-z0-9-]{1,64}$",
+    )  # fmt: skip
+    url: Annotated[str, AfterValidator(_hook_url)] = _setting(
+        ..., "Where messages are posted to. Only its host is ever shown, as paths can be secrets.",
+        "an http:// or https:// URL without fragment or credentials", repr=False,
+    )  # fmt: skip
+    secret: Annotated[SecretStr, BeforeValidator(_signing_secret)] = _setting(
+        ..., "What messages are signed with, as Standard Webhooks says.",
+        "whsec_ and the base64 of 24 to 64 random bytes",
+    )  # fmt: skip
+    kind: tuple[Annotated[Kind, _word(Kind, Kind)], ...] = _setting(
+        (), "Only changes of these kinds.", f"a list of {', '.join(Kind)}"
+    )
+    field: tuple[Annotated[str, _word(fields_of, [*Topic, "cost", *TOPICS])], ...] = _setting(
+        (), "Only changes of these fields.",
+        f"a list of {', '.join(Topic)}, or fields such as cost.input",
+    )  # fmt: skip
+    model: tuple[Annotated[str, Field(min_length=1, max_length=400)], ...] = _setting(
+        (), "Only changes of these models.",
+        f"a list of up to {_MAX_MODELS} ids or refs, in which * stands for any characters",
+        max_length=_MAX_MODELS,
+    )  # fmt: skip
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of its URL: what may be shown."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def wanted(self) -> Wanted:
+        """Which changes it is told."""
+        return Wanted(
+            kinds=frozenset(self.kind),
+            fields=frozenset(path for name in self.field for path in fields_of(name)),
+            models=frozenset(self.model),
+        )
+
+
+def _tables(value: object) -> object:
+    """A variable of the environment holds them as JSON."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+def _named_once(webhooks: tuple[Webhook, ...]) -> tuple[Webhook, ...]:
+    first: dict[str, int] = {}
+    for index, webhook in enumerate(webhooks):
+        if (other := first.setdefault(webhook.name, index)) != index:
+            raise _said(f"is the name of webhooks[{other}] too", (index, "name"))
+    return webhooks
+
+
+Webhooks = Annotated[
+    tuple[Webhook, ...], NoDecode, BeforeValidator(_tables), AfterValidator(_named_once)
+]
+
+
+# ── all of them ───────────────────────────────────────────────────────────────────────────────
+
+
 class Settings(BaseSettings):
     """Everything a person can set. The environment's names carry the prefix `MODEL_CATALOG_`."""
 
@@ -156,6 +295,18 @@ class Settings(BaseSettings):
     cache_max_age: Seconds = _setting(
         60.0, "How long clients and proxies may reuse an answer without asking.",
         "seconds, or a number with s, m, h or d (60, 5m, 1h; at most 365d)", ge=0, le=31_536_000,
+    )  # fmt: skip
+    refresh_log_keep: Seconds = _setting(
+        90 * 86_400.0, "How long the log of refreshes is kept; versions and changes are for ever.",
+        _DURATION_FORM, ge=0, allow_inf_nan=False,
+    )  # fmt: skip
+    webhooks: Webhooks = _setting(
+        (), "Where changes are sent to; see docs/webhooks.md.",
+        "tables `[[webhooks]]` in the file, or a JSON list of objects",
+    )  # fmt: skip
+    webhook_log_keep: Seconds = _setting(
+        30 * 86_400.0, "How long messages to webhooks are kept that were delivered or given up.",
+        _DURATION_FORM, ge=0, allow_inf_nan=False,
     )  # fmt: skip
     admin_token: Secret = _setting(
         None, "Bearer token of `POST /catalog/refresh`; without it that path is off.",
@@ -239,26 +390,33 @@ def misspelt_variables() -> dict[str, str | None]:
 
     Not an error: Kubernetes makes such variables itself for a service called `model-catalog`.
     """
-    known = [*map(variable, Settings.model_fields), PREFIX + "CONFIG"]
-    unknown = [name for name in os.environ if name.startswith(PREFIX) and name not in known]
-    return {name: next(iter(get_close_matches(name, known, n=1)), None) for name in unknown}
+    variables = [*map(variable, Settings.model_fields), PREFIX + "CONFIG"]
+    known = {name.removeprefix(PREFIX): name for name in variables}  # all prefixes look alike
+    unknown = [name for name in os.environ if name.startswith(PREFIX) and name not in variables]
+    near = {name: get_close_matches(name.removeprefix(PREFIX), known, n=1) for name in unknown}
+    return {name: known[found[0]] if found else None for name, found in near.items()}
 
 
 def _info(name: str) -> SettingInfo:
     field = Settings.model_fields[name]
-    extra = field.json_schema_extra
-    accepts = extra["accepts"] if isinstance(extra, dict) else ""
     default = field.default if field.default_factory is None else None
     return SettingInfo(
         variable=variable(name),
-        default=""
-        if default is None
-        else f"{default:g}"
-        if isinstance(default, float)
-        else str(default),
+        default=_default_text(default),
         description=field.description or "",
-        accepts=str(accepts),
+        accepts=_accepts(field),
     )
+
+
+def _accepts(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return str(extra["accepts"]) if isinstance(extra, dict) else ""
+
+
+def _default_text(default: object) -> str:
+    if default in (None, ()):
+        return ""
+    return f"{default:.15g}" if isinstance(default, float) else str(default)
 
 
 def _config_file(chosen: Path | None) -> Path | None:
@@ -295,7 +453,30 @@ def _unknown_key(key: str, cls: type[Settings]) -> str:
 
 def _problems(error: ValidationError, cls: type[Settings]) -> list[tuple[str, str]]:
     by_alias = {field.validation_alias or name: name for name, field in cls.model_fields.items()}
-    names = dict.fromkeys(
-        by_alias.get(str(item["loc"][0]), str(item["loc"][0])) for item in error.errors()
-    )
-    return [(variable(name), f"accepts {_info(name).accepts}") for name in names]
+    found = [
+        _problem(by_alias.get(str(item["loc"][0]), str(item["loc"][0])), item)
+        for item in error.errors()
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _problem(name: str, item: ErrorDetails) -> tuple[str, str]:
+    """The setting, or the place inside of it, and what is wrong with it."""
+    facts = item.get("ctx", {}) if item["type"] == _SAID else {}
+    place = (*item["loc"][1:], *facts.get("place", ()))
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
+    return name + where if place else variable(name), facts.get("text") or _wrong(name, place, item)
+
+
+def _wrong(name: str, place: tuple[int | str, ...], item: ErrorDetails) -> str:
+    match place:
+        case ():
+            return f"accepts {_info(name).accepts}"
+        case (_, str() as key, *_) if key in Webhook.model_fields:
+            missing = "is missing; " if item["type"] == "missing" else ""
+            return f"{missing}accepts {_accepts(Webhook.model_fields[key])}"
+        case (_, str() as key, *_):
+            near = get_close_matches(key, Webhook.model_fields, n=1)
+            return "no such key" + (f"; did you mean {near[0]}?" if near else "")
+        case _:
+            return f"accepts a table with the keys {', '.join(Webhook.model_fields)}"

@@ -1,16 +1,34 @@
 """How things look on a terminal: tables, one model, one line."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from service.catalog import Catalog, Origin, Refresh, Row, Status
+from service import wording
+from service.catalog import (
+    Catalog,
+    Change,
+    Cursor,
+    Fold,
+    Kind,
+    Origin,
+    Refresh,
+    Revision,
+    Row,
+    Status,
+    Version,
+)
 from service.dialects import native
+from service.saved import Imported
 
 _UNKNOWN: Final = "?"
 
@@ -35,9 +53,83 @@ def refresh_line(refresh: Refresh, catalog: Catalog) -> str:
     )
 
 
+@contextmanager
+def import_progress(total: int) -> Iterator[Callable[[Imported], None]]:
+    """A bar on a terminal, silent elsewhere; lists that are not believed are told at once."""
+    console = Console(stderr=True)
+    columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    is_silent = not sys.stderr.isatty()
+    with Progress(*columns, console=console, transient=True, disable=is_silent) as bar:
+        task = bar.add_task("importing", total=total)
+
+        def tell(one: Imported) -> None:
+            bar.advance(task)
+            if not one.refresh.outcome.is_good:
+                console.out(_inline(_unbelieved_line(one)), highlight=False)
+
+        yield tell
+
+
+def import_line(done: Sequence[Imported]) -> str:
+    """`3 lists imported: 2026-01-15 … 2026-01-16, 344 models added, 32 changed; revision 4`."""
+    good = [one for one in done if one.refresh.outcome.is_good]
+    counts = Counter[Kind]()
+    for one in good:
+        counts.update(one.made.counts if one.made else {})
+    said = (
+        _many(len(good), "list") if len(good) == len(done) else f"{len(good)} of {len(done)} lists"
+    )
+    when = ""
+    if good:
+        ends = (f"{one.refresh.at:%Y-%m-%d}" for one in (good[0], good[-1]))
+        when = f": {' … '.join(dict.fromkeys(ends))}, {_counted(counts)}"
+    return f"{said} imported{when}; revision {done[-1].refresh.revision or 0}"
+
+
+def _unbelieved_line(one: Imported) -> str:
+    refresh = one.refresh
+    because = f": {refresh.detail}" if refresh.detail else ""
+    return f"{one.saved.file}: {refresh.outcome} ({refresh.reason}){because}"
+
+
+def _counted(counts: Mapping[Kind, int]) -> str:
+    """`344 models added, 32 changed`."""
+    told = [f"{counts[kind]} {kind}" for kind in Kind if counts.get(kind)]
+    if not told:
+        return "nothing new"
+    count, kind = told[0].split()
+    return ", ".join([f"{_many(int(count), 'model')} {kind}", *told[1:]])
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def print_line(line: str) -> None:
     """A line as it is."""
     _console().out(line, highlight=False)
+
+
+def print_note(line: str) -> None:
+    """A line for the person, beside what is printed."""
+    print(f"model-catalog: {_inline(line)}", file=sys.stderr)  # noqa: T201 — this is the console
+
+
+def print_json(value: object) -> None:
+    """A document for a program, laid out for a person too."""
+    print_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+
+
+def print_json_lines(values: Iterable[object]) -> None:
+    """A document a line."""
+    sys.stdout.buffer.write(b"".join(orjson.dumps(value) + b"\n" for value in values))
+    sys.stdout.flush()
+
+
+def print_bytes(body: bytes) -> None:
+    """A document as it is, on a line of its own."""
+    sys.stdout.buffer.write(body + b"\n")
+    sys.stdout.flush()
 
 
 def print_models(catalog: Catalog) -> None:
@@ -66,6 +158,30 @@ def print_model(row: Row) -> None:
         for part, fact in facts:
             table.add_row(f"{name}.{part}".rstrip("."), _fact(fact))
     _console().print(table)
+
+
+def print_news(news: Iterable[Change | Fold]) -> None:
+    """A line each: when, which model, what happened."""
+    _print_log(
+        (
+            (_time(one.at), "*" if isinstance(one, Fold) else one.id, wording.line(one))
+            for one in news
+        ),
+        "dim",
+        "cyan",
+    )
+
+
+def print_versions(versions: Iterable[Version]) -> None:
+    """The states of a model, a line each: when, what happened, what changed."""
+    _print_log(map(_version_cells, versions), "dim", "cyan")
+
+
+def print_diff(found: Sequence[Change], begin: Revision, end: Revision) -> None:
+    """A line a model, and what it comes to."""
+    _print_log(((one.id, wording.line(one)) for one in found), "cyan")
+    ends = (f"revision {one.revision} ({native.time_text(one.at)})" for one in (begin, end))
+    print_line(f"{_counted(Counter(one.kind for one in found))} from {' to '.join(ends)}")
 
 
 def print_status(report: dict[str, Any]) -> None:
@@ -126,6 +242,46 @@ def _fact(value: object) -> str:
             return _markup(str(value))
 
 
+def _print_log(rows: Iterable[Sequence[str]], *styles: str) -> None:
+    """Lines of so many columns: aligned on a terminal, with tabs in between elsewhere."""
+    if not sys.stdout.isatty():
+        lines = ("\t".join(map(_inline, row)).rstrip("\t") + "\n" for row in rows)
+        sys.stdout.write("".join(lines))
+        sys.stdout.flush()
+        return
+    table = Table.grid(padding=(0, 2))
+    for style in styles:
+        table.add_column(style=style, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_inline(cell)) for cell in row))
+    _console().print(table)
+
+
+def _version_cells(state: Version) -> tuple[str, str, str]:
+    row = state.row
+    made = Change(
+        cursor=Cursor(state.since.revision),
+        at=state.since.at,
+        source=row.model.source,
+        id=row.model.id,
+        kind=state.kind,
+        fields=state.fields,
+    )
+    said = ", ".join(wording.details(made))
+    if state.kind is Kind.CHANGED and not said:
+        said = "only what is no news: badges or preferredIndex"
+    return _time(made.at), str(state.kind), said
+
+
+def _time(at: datetime) -> str:
+    """UTC; as short as a person needs it, exact where a program reads."""
+    return f"{at:%Y-%m-%d %H:%M}" if sys.stdout.isatty() else native.time_text(at) or ""
+
+
+def _inline(text: str) -> str:
+    return _plain(text).replace("\n", " ")
+
+
 def _markup(text: str) -> str:
     return escape(_plain(text))
 
@@ -136,4 +292,5 @@ def _plain(text: str) -> str:
 
 
 def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=200)
+    # No emoji: an id may hold `:free:`, and is shown as it is.
+    return Console(emoji=False) if sys.stdout.isatty() else Console(emoji=False, width=200)

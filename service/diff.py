@@ -189,9 +189,10 @@ def _folded(changes: Sequence[Change]) -> Iterator[Change | Fold]:
 
 
 def _left(one: Change, folded: set[str]) -> Iterator[Change]:
-    if str(one.kind) in folded:
+    told = folded.intersection(one.bulk)
+    if str(one.kind) in told:
         return
-    fields = {path: pair for path, pair in one.fields.items() if path not in folded}
+    fields = {path: pair for path, pair in one.fields.items() if path not in told}
     if fields:
         yield one if len(fields) == len(one.fields) else replace(one, fields=fields)
 

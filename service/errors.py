@@ -49,6 +49,31 @@ class MomentError(CatalogError):
         )
 
 
+class UsageError(CatalogError):
+    """A word of the command line that cannot be used: an option's, or a file's name."""
+
+    def __init__(self, word: str, detail: str) -> None:
+        self.word = word
+        self.detail = detail
+        super().__init__(f"{word}: {detail}")
+
+
+class PastError(CatalogError):
+    """A saved list that is not later than all that is stored, and so are `others` with it."""
+
+    def __init__(self, file: str, at: datetime, until: datetime, others: int) -> None:
+        self.file = file
+        self.at = at
+        self.until = until
+        self.others = others
+        more = f" (and so with {others} more)" if others else ""
+        super().__init__(
+            f"{file}: its time, {at:%Y-%m-%dT%H:%M:%SZ}, is not later than what is stored, "
+            f"which goes to {until:%Y-%m-%dT%H:%M:%SZ}{more}; "
+            "import only later lists, or choose another --database-url"
+        )
+
+
 class ListenError(CatalogError):
     """The address to listen on cannot be had."""
 

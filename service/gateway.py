@@ -3,8 +3,6 @@
 import asyncio
 import hashlib
 import ssl
-import zlib
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -14,22 +12,12 @@ import aiohttp
 from aiohttp import hdrs
 from yarl import URL
 
+from service.bodies import Fetched, decoder
 from service.catalog import Reason, Validators
 from service.errors import RefreshError, UnbelievableError, UnreachableError
 
 _CHUNK_BYTES: Final = 16 * 1024
 """On the wire. Inflated, a chunk is up to forty times as large, and the event loop waits for it."""
-_GZIP: Final = 16 + zlib.MAX_WBITS
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A good answer. `body` is None when the gateway says that nothing has changed."""
-
-    body: bytes | None
-    etag: str | None
-    last_modified: str | None
-    http_status: int
 
 
 class Gateway:
@@ -108,71 +96,11 @@ class Gateway:
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """The inflated body. The size on the wire and the size inflated have the same bound."""
-        decoder = _decoder(response.headers.get(hdrs.CONTENT_ENCODING, ""), self._max_body_bytes)
+        decoding = decoder(response.headers.get(hdrs.CONTENT_ENCODING, ""), self._max_body_bytes)
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
-            decoder.feed(chunk)
+            decoding.feed(chunk)
             await asyncio.sleep(0)  # a buffered body would else be inflated in one go
-        return decoder.finish()
-
-
-# ── bodies ────────────────────────────────────────────────────────────────────────────────────
-# aiohttp's own inflating returns a truncated gzip body as if it were whole, and has no bound.
-
-
-class _Plain:
-    """Collects a body up to a bound."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._room = max_bytes
-        self._parts: list[bytes] = []
-
-    def feed(self, chunk: bytes) -> None:
-        self._room -= len(chunk)
-        if self._room < 0:
-            raise UnbelievableError(Reason.TOO_LARGE, "the list is larger than MAX_BODY_BYTES")
-        self._parts.append(chunk)
-
-    def finish(self) -> bytes:
-        return b"".join(self._parts)
-
-
-class _Gzip(_Plain):
-    """Inflates up to a bound, and knows whether the end was reached."""
-
-    def __init__(self, max_bytes: int) -> None:
-        super().__init__(max_bytes)
-        self._max_bytes = max_bytes
-        self._received = 0
-        self._member = zlib.decompressobj(_GZIP)
-
-    def feed(self, chunk: bytes) -> None:
-        self._received += len(chunk)
-        if self._received > self._max_bytes:
-            raise UnbelievableError(Reason.TOO_LARGE, "the list is larger than MAX_BODY_BYTES")
-        while chunk:
-            if self._member.eof:
-                self._member = zlib.decompressobj(_GZIP)
-            try:
-                super().feed(self._member.decompress(chunk, self._room + 1))
-            except zlib.error as error:
-                raise UnbelievableError(Reason.ENCODING, f"not gzip: {error}") from None
-            chunk = self._member.unconsumed_tail or self._member.unused_data
-
-    def finish(self) -> bytes:
-        if not self._member.eof:
-            detail = "the gzip body ends early"
-            raise UnreachableError(Reason.TRUNCATED, detail, is_transient=True)
-        return super().finish()
-
-
-def _decoder(encoding: str, max_bytes: int) -> _Plain:
-    match encoding.strip().lower():
-        case "" | "identity":
-            return _Plain(max_bytes)
-        case "gzip" | "x-gzip":
-            return _Gzip(max_bytes)
-        case other:
-            raise UnbelievableError(Reason.ENCODING, f"unasked content coding {other[:40]!r}")
+        return decoding.finish()
 
 
 # ── answers that are no list ──────────────────────────────────────────────────────────────────

@@ -117,15 +117,28 @@ class History:
         found = await self._archive.find(name)
         if found is None:
             raise UnknownModelError(name, [])
-        steps = await self._archive.steps_of(*found, limit=limit + 1, before=before)
-        until = None if before is None else await self._archive.revision(before)
+        until = None if before is None else await self._next_of(*found, before)
         versions: list[Version] = []
-        for step in steps[:limit]:
-            if (version := _version_of(step, until)) is not None:
-                versions.append(version)
-                until = step.revision
-        more = steps[limit - 1].revision.revision if len(steps) > limit else None
-        return Page(head=head, items=tuple(versions), next=more)
+        while len(versions) <= limit:
+            steps = await self._archive.steps_of(*found, limit=limit + 1, before=before)
+            for step in steps:
+                if (version := _version_of(step, until)) is not None:
+                    versions.append(version)
+                    until = step.revision
+            if len(steps) <= limit:
+                break
+            before = steps[-1].revision.revision
+        more = versions[limit - 1].since.revision if len(versions) > limit else None
+        return Page(head=head, items=tuple(versions[:limit]), next=more)
+
+    async def _next_of(self, source: str, model_id: str, since: int) -> Revision | None:
+        """The first revision since that one, itself included, that gave the model a new state."""
+        while steps := await self._archive.steps_from(source, model_id, since=since, limit=_SCAN):
+            for step in steps:
+                if _version_of(step, None) is not None:
+                    return step.revision
+            since = steps[-1].revision.revision + 1
+        return None
 
     # ── the logs ──────────────────────────────────────────────────────────────────────────────
 

@@ -95,7 +95,7 @@ def _transition(
         fields=fields,
         bulk=bulk(
             ((kind, fields.get(row.model.id, ())) for kind, row in opened),
-            sum(not row.is_removed for row in after),
+            sum(not row.is_removed for row in after) + sum(row.is_removed for _, row in opened),
         ),
     )
 

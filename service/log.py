@@ -17,7 +17,10 @@ def configure(level: str, form: str) -> None:
     """Write to standard error. `form` is auto (by whether that is a terminal), text or json."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # the usual one shows variables
+        )
         if as_text
         else structlog.processors.JSONRenderer()
     )

@@ -23,6 +23,7 @@ from service.catalog import Census, Listing, Outcome, Refresh
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series, and nothing here reads them
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
+WEBHOOK_RESULTS: Final = ("delivered", "failed", "given_up")
 _LATENCIES: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
@@ -85,6 +86,18 @@ class Metrics:
         self._streams = Gauge(
             "model_catalog_streams", "Streams of changes that are open.", registry=registry
         )
+        self._webhook_deliveries = Counter(
+            "model_catalog_webhook_deliveries",
+            "Attempts by result: delivered, failed (it is tried again) or given_up.",
+            ["webhook", "result"],
+            registry=registry,
+        )
+        self._webhook_pending = Gauge(
+            "model_catalog_webhook_pending",
+            "Messages that are still to be delivered.",
+            ["webhook"],
+            registry=registry,
+        )
         self._storage_up = Gauge(
             "model_catalog_storage_up", "1 while the database can be written.", registry=registry
         )
@@ -102,6 +115,17 @@ class Metrics:
     def watch_streams(self, count: Callable[[], int]) -> None:
         """Read the number of open streams at the time of the scrape."""
         self._streams.set_function(lambda: float(count()))
+
+    def watch_webhook(self, webhook: str, pending: Callable[[], int]) -> Callable[[str], None]:
+        """Read how many messages are pending at the time of the scrape.
+
+        Returns what counts an attempt by its result.
+        """
+        self._webhook_pending.labels(webhook).set_function(lambda: float(pending()))
+        counters = {
+            result: self._webhook_deliveries.labels(webhook, result) for result in WEBHOOK_RESULTS
+        }
+        return lambda result: counters[result].inc()
 
     def observer_of(self, route: str) -> Callable[[str, int, float], None]:
         """Counts answers of one route: method, status, seconds.

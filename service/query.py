@@ -7,13 +7,16 @@ from typing import Final
 
 from rapidfuzz import fuzz, process
 
+from service.catalog import Catalog, Row
+from service.errors import UnknownModelError
+
 MOMENT_FORM: Final = (
     "a revision, a date or time in UTC, or an age (13, 2026-01-15, 2026-01-15T20:20:00Z, 7d, 24h)"
 )
 """What `moment` reads, in words."""
 
 _REVISION: Final = re.compile(r"\d{1,18}", re.ASCII)
-_AGE: Final = re.compile(r"(\d{1,12})([smhd])", re.ASCII)
+_AGE: Final = re.compile(r"\d{1,12}[smhd]", re.ASCII)
 _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII
@@ -29,14 +32,29 @@ def moment(text: str, now: datetime) -> int | datetime:
     if _REVISION.fullmatch(text):
         return int(text)
     try:
-        if age := _AGE.fullmatch(text):
-            return now - timedelta(seconds=int(age[1]) * _UNIT_SECONDS[age[2]])
-        if not _TIME.fullmatch(text):
-            raise ValueError(f"{text!r} is not {MOMENT_FORM}")
-        at = datetime.fromisoformat(text.upper()).replace(microsecond=0)
-        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    except OverflowError:  # a year that dates cannot count
-        raise ValueError(f"{text!r} is beyond what dates can count") from None
+        return _before(text, now) if _AGE.fullmatch(text) else _time(text)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not {MOMENT_FORM}") from None
+
+
+def _before(age: str, now: datetime) -> datetime:
+    return now - timedelta(seconds=int(age[:-1]) * _UNIT_SECONDS[age[-1]])
+
+
+def _time(text: str) -> datetime:
+    if not _TIME.fullmatch(text):  # what Python reads beside it, such as weeks, is nobody's habit
+        raise ValueError(text)
+    at = datetime.fromisoformat(text.upper()).replace(microsecond=0)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def find(catalog: Catalog, name: str) -> Row:
+    """The model of that ref or id, removed ones too. Raises UnknownModelError."""
+    rows = (*catalog.rows, *catalog.removed)
+    found = {row.model.id: row for row in rows} | {row.model.ref: row for row in rows}
+    if name not in found:
+        raise UnknownModelError(name, nearest(name, [row.model.id for row in rows]))
+    return found[name]
 
 
 def nearest(wanted: str, known: Iterable[str], limit: int = 3) -> list[str]:

@@ -1,18 +1,18 @@
 """The story: ask, normalise, judge, advance, save, merge, publish. One at a time, one outcome."""
 
 import asyncio
-import gc
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count, takewhile
+from itertools import takewhile
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
 from service import normalise
+from service.bodies import Fetched
 from service.catalog import (
     Cause,
     Life,
@@ -39,13 +39,9 @@ from service.errors import (
     UnbelievableError,
     UnreachableError,
 )
-from service.gateway import Fetched, Gateway
 from service.lifecycle import HELD_CONFIRMATIONS, advance, reread, shrink
-from service.merge import catalog_of
 from service.metrics import Metrics
 from service.normalise import NORMALISER
-from service.present import Present
-from service.snapshot import Snapshot, snapshot
 from service.store import Recent, Store
 
 _E = TypeVar("_E", bound=Exception)
@@ -53,11 +49,28 @@ GROWTH_FLOOR: Final = 5_000
 GROWTH_RATIO: Final = 10
 """A list above the floor and of so many times the known models is not believed."""
 
-FULL_COLLECTION_EVERY: Final = 50
-"""Publications after which the garbage collector looks at everything once."""
-_settled = count(1)
-
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Upstream(Protocol):
+    """Where a source's lists come from."""
+
+    @property
+    def scope(self) -> str:
+        """Fingerprint of what a list depends on beside the source."""
+
+    async def fetch(self, known: Validators | None = None) -> Fetched:
+        """The list, unless it is still the known one. Raises RefreshError."""
+
+
+class Readers(Protocol):
+    """Whoever is shown what is stored."""
+
+    async def prepare(self, stored: Stored) -> Callable[[], None]:
+        """Encode it. The call that is returned shows it to all of them at once."""
+
+    def confirm(self, checked_at: datetime, age_seconds: float = 0.0) -> None:
+        """What is shown was what the source says at that time, which is so long ago."""
 
 
 class Refresher:
@@ -68,24 +81,26 @@ class Refresher:
         *,
         source: str,
         fallback: Sequence[Model],
-        gateway: Gateway,
+        gateway: Upstream,
         store: Store,
-        present: Present,
+        readers: Readers,
         metrics: Metrics,
         clock: Callable[[], datetime],
         grace: timedelta,
         cause: Cause = Cause.REFRESH,
+        believes_gaps: bool = False,
         on_step: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.source = source
         self._fallback = tuple(fallback)
         self._gateway = gateway
         self._store = store
-        self._present = present
+        self._readers = readers
         self._metrics = metrics
         self._clock = clock
         self._grace = grace
         self._cause = cause
+        self._believes_gaps = believes_gaps
         self._on_step = on_step
         self._scope = f"{gateway.scope}-{NORMALISER}"
         self._lock = asyncio.Lock()
@@ -126,7 +141,7 @@ class Refresher:
             self._note(error)
         await self._publish()
         if good := self.recent.last_good:
-            self._present.confirm(good.at, (self._clock() - good.at).total_seconds())
+            self._readers.confirm(good.at, (self._clock() - good.at).total_seconds())
 
     async def _open_store(self) -> None:
         """Open and load. What is in memory only, or was lost with the file, is written back."""
@@ -297,9 +312,10 @@ class Refresher:
     # ── a list that lacks too much ────────────────────────────────────────────────────────────
 
     def _is_believed(self, gap: Shrink, *, accept_held: bool) -> bool:
-        """Seen often enough, or the operator accepts the very list that was held."""
+        """Seen often enough, or the operator accepts the very list that was held, or any."""
         times = self._times_held(gap)
-        return times + 1 >= HELD_CONFIRMATIONS or (accept_held and times > 0)
+        is_accepted = self._believes_gaps or (accept_held and times > 0)
+        return is_accepted or times + 1 >= HELD_CONFIRMATIONS
 
     def _times_held(self, gap: Shrink) -> int:
         same = takewhile(lambda held: held.observed == gap.observed, self.recent.held)
@@ -346,7 +362,7 @@ class Refresher:
         else:
             await self._log(refresh, raw)
         self.gap = None
-        self._present.confirm(at)
+        self._readers.confirm(at)
         return refresh
 
     async def _advance(self, seen: Sequence[Model], at: datetime) -> Transition:
@@ -364,12 +380,12 @@ class Refresher:
     ) -> None:
         """Encode, then commit, then publish: what cannot be served is never stored."""
         stored = self._stored_after(transition)
-        made = await asyncio.to_thread(_snapshot_of, stored)
+        show = await self._readers.prepare(stored)
         if self._store.is_open:
             await self._store.commit(transition, raw, refresh, cause)
             self.storage_error = None
         self._stored, self._known = stored, transition.rows
-        self._show(made)
+        show()
 
     def _stored_after(self, transition: Transition) -> Stored:
         rows = (*self._others, *transition.rows)
@@ -382,16 +398,15 @@ class Refresher:
         return stored
 
     async def _publish(self) -> None:
-        self._show(await asyncio.to_thread(_snapshot_of, self._stored))
-
-    def _show(self, made: Snapshot) -> None:
-        self._present.publish(made)
-        self._metrics.observe_snapshot(made.catalog.revision, made.census)
-        _settle_memory()
+        show = await self._readers.prepare(self._stored)
+        show()
 
     def _not_before_history(self, at: datetime) -> datetime:
-        """The clock may go back; the dates of revisions may not."""
-        return max(at, self._stored.updated_at)
+        """The clock may go back; the dates of revisions may not, and a saved list keeps its own."""
+        stored = self._stored
+        if self._cause is Cause.IMPORT and at < stored.updated_at:
+            raise StaleError(f"revision {stored.revision} was made by another process meanwhile")
+        return max(at, stored.updated_at)
 
     # ── what is known ─────────────────────────────────────────────────────────────────────────
 
@@ -488,22 +503,6 @@ class Refresher:
             ms=refresh.duration_ms,
             **facts,
         )
-
-
-def _snapshot_of(stored: Stored) -> Snapshot:
-    return snapshot(catalog_of(stored))
-
-
-def _settle_memory() -> None:
-    """Take what was just published, and will live long, out of the garbage collector's sight.
-
-    Else each of its full passes walks the whole catalog and delays readers: 200 ms at 10 000
-    models. What is replaced later is freed by its reference counts all the same.
-    """
-    if next(_settled) % FULL_COLLECTION_EVERY == 0:
-        gc.unfreeze()  # for cycles that died since they were frozen
-    gc.collect()
-    gc.freeze()
 
 
 def _without_frames(error: _E) -> _E:

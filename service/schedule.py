@@ -1,7 +1,11 @@
-"""When to refresh: at the start, periodically with jitter, sooner or later after a failure."""
+"""When to refresh: at the start, periodically with jitter, sooner or later after a failure.
+
+And once a day, what is too old is forgotten.
+"""
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final, cast
@@ -19,7 +23,10 @@ JITTER: Final = 0.1
 BACKOFF_BASE_SECONDS: Final = 5.0
 WATCHDOG_SLACK_SECONDS: Final = 5.0
 WATCHDOG_LOOKS_SECONDS: Final = 30.0
+DAILY_AFTER_SECONDS: Final = 60.0
+"""From a start to the first daily run, so that the refresh at the start has the disk to itself."""
 _JOB: Final = "refresh"
+_DAILY_JOB: Final = "daily"
 
 _log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -64,9 +71,15 @@ class Schedule:
     """Runs a refresher by APScheduler, and sees to it that no jump of the clock stops it."""
 
     def __init__(
-        self, refresher: Refresher, *, interval_seconds: float, retry_after_max_seconds: float
+        self,
+        refresher: Refresher,
+        *,
+        interval_seconds: float,
+        retry_after_max_seconds: float,
+        daily: Callable[[], Awaitable[None]],
     ) -> None:
         self._refresher = refresher
+        self._daily = daily
         self._interval_seconds = interval_seconds
         self._retry_after_max_seconds = retry_after_max_seconds
         self._failures = 0
@@ -94,17 +107,29 @@ class Schedule:
             jitter=self._interval_seconds * JITTER,
             timezone=UTC,
         )
+        self._add(self._run, trigger, id=_JOB, in_seconds=0)
+        daily = _FromNow(days=1, timezone=UTC)
+        self._add(self._run_daily, daily, id=_DAILY_JOB, in_seconds=DAILY_AFTER_SECONDS)
+        self._scheduler.start()
+        self._watch()
+
+    def _add(
+        self,
+        run: Callable[[], Awaitable[None]],
+        trigger: IntervalTrigger,
+        *,
+        id: str,  # noqa: A002 — the library's own word
+        in_seconds: float,
+    ) -> None:
         self._scheduler.add_job(
-            self._run,
+            run,
             trigger,
-            id=_JOB,
-            next_run_time=datetime.now(UTC),
+            id=id,
+            next_run_time=datetime.now(UTC) + timedelta(seconds=in_seconds),
             coalesce=True,
             max_instances=1,
             misfire_grace_time=None,  # a loop that stalled runs late, not never
         )
-        self._scheduler.start()
-        self._watch()
 
     async def stop(self, drain_seconds: float) -> None:
         """Start nothing more, let a refresh under way end, then stop."""
@@ -120,6 +145,10 @@ class Schedule:
     async def _run(self) -> None:
         with suppress(asyncio.CancelledError):  # stopped with the service: APScheduler would log it
             await self._refresher.run()
+
+    async def _run_daily(self) -> None:
+        with suppress(asyncio.CancelledError):  # as above
+            await self._daily()
 
     def _plan(self) -> None:
         """Decide when to refresh next, now that a refresh has ended."""

@@ -1,6 +1,7 @@
 """Stage 3, save and load: rows ⇄ tables, one transaction a refresh."""
 
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,7 +9,7 @@ from itertools import islice, takewhile
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from sqlalchemy import bindparam, delete, func, insert, null, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, null, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.catalog import (
@@ -25,6 +26,7 @@ from service.catalog import (
     Transition,
 )
 from service.database import Database
+from service.diff import bulk
 from service.errors import CorruptError, ForeignError, StaleError
 from service.records import (
     BATCH,
@@ -238,14 +240,16 @@ class Store:
 
         Kept whatever their age: all since the last good one, and the last that changed the list.
         """
+        of_source = refreshes.c.source == source
         good = [outcome for outcome in Outcome if outcome.is_good]
-        newest = select(func.max(refreshes.c.id)).where(refreshes.c.source == source)
+        is_update = refreshes.c.outcome == Outcome.UPDATED
+        last_good = select(func.max(refreshes.c.id)).where(of_source, refreshes.c.outcome.in_(good))
+        last_update = select(func.max(refreshes.c.at)).where(of_source, is_update)
         statement = delete(refreshes).where(
-            refreshes.c.source == source,
+            of_source,
             refreshes.c.at < before,
-            refreshes.c.id < newest.where(refreshes.c.outcome.in_(good)).scalar_subquery(),
-            refreshes.c.id
-            != newest.where(refreshes.c.outcome == Outcome.UPDATED).scalar_subquery(),
+            refreshes.c.id < last_good.scalar_subquery(),
+            ~and_(is_update, refreshes.c.at == last_update.scalar_subquery()),
         )
         async with self._database.write() as connection:
             return (await connection.execute(statement)).rowcount
@@ -352,12 +356,19 @@ async def _expect_head(connection: AsyncConnection, expected: int | None) -> Non
         raise StaleError(f"revision {head} was made by another process")
 
 
+async def _not_before_history(connection: AsyncConnection, at: datetime) -> datetime:
+    """The clock may go back; the dates of revisions may not."""
+    head = (await connection.execute(_LAST_REVISION)).one_or_none()
+    return at if head is None else max(at, head.at)
+
+
 async def _seed(connection: AsyncConnection, fallback: Iterable[Model], at: datetime) -> None:
     """One revision that opens what is shipped. Safe when two processes start at once."""
     outdated = await _outdated(connection, fallback)
     if not outdated:
         return
     revision = await _head(connection) + 1
+    at = await _not_before_history(connection, at)
     added = sum(1 for _, before in outdated if before is None)
     values = {"revision": revision, "at": at, "cause": Cause.SEED, "added": added}
     values["changed"] = len(outdated) - added
@@ -383,13 +394,20 @@ async def _restore(connection: AsyncConnection, lost: Sequence[Row], known: Stor
     if known.revision == 0:
         revision = await _head(connection) + 1
         lost = [replace(row, life=replace(row.life, revision=revision)) for row in lost]
-        times = {revision: known.updated_at}
+        times = {revision: await _not_before_history(connection, known.updated_at)}
     else:
         times = {row.life.revision: row.life.updated_at for row in lost}
         times[known.revision] = known.updated_at
     there = {row.revision for row in await connection.execute(select(revisions.c.revision))}
+    added = Counter(row.life.revision for row in lost)
     values = [
-        {"revision": revision, "at": at, "cause": Cause.RESTORE}
+        {
+            "revision": revision,
+            "at": at,
+            "cause": Cause.RESTORE,
+            "added": added[revision],
+            "bulk": bulk([(Kind.ADDED, ())] * added[revision], len(lost)) or None,
+        }
         for revision, at in sorted(times.items())
         if revision not in there
     ]

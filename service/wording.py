@@ -5,6 +5,7 @@ shows them makes them harmless.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
 
 from service.catalog import Change, Fold, Kind
@@ -76,16 +77,18 @@ def folded(news: Fold) -> str:
 
 def text(value: object) -> str:
     """A value as a person reads it; midnight is a day."""
-    match native.value(value):
+    match value:
         case None:
             return "unknown"
         case bool() as flag:
             return "yes" if flag else "no"
         case tuple() as words:
             return " ".join(words) or "none"
-        case said:
-            return str(said).removesuffix("T00:00:00Z")
+        case datetime():
+            return str(native.value(value)).removesuffix("T00:00:00Z")
+        case _:
+            return str(native.value(value))
 
 
 def _is_long(value: object) -> bool:
-    return isinstance(value, str) and len(value) > LONG
+    return isinstance(value, str) and len(value) >= LONG

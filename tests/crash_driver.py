@@ -144,6 +144,18 @@ FORBIDDEN = {
         WHERE until_revision IS NOT NULL AND NOT EXISTS (
             SELECT 1 FROM versions WHERE source = v.source AND model_id = v.model_id
             AND origin = v.origin AND since_revision = v.until_revision)""",
+    "a version that names other fields than differ from the one before": """
+        SELECT v.id FROM versions AS v LEFT JOIN versions AS b
+        ON b.source = v.source AND b.model_id = v.model_id AND b.origin = v.origin
+        AND b.until_revision = v.since_revision
+        WHERE v.since_revision = (SELECT max(revision) FROM revisions) AND (
+            (b.id IS NULL) <> (v.fields IS NULL)
+            OR (b.name <> v.name) <> (v.fields LIKE '%"name"%')
+            OR (b.cost_input <> v.cost_input) <> (v.fields LIKE '%"cost.input"%')
+            OR (b.status <> v.status) <> (v.fields LIKE '%"status"%'))""",
+    "a revision that did something else in bulk than it says": """
+        SELECT revision FROM revisions
+        WHERE json_extract(bulk, '$.name') IS NOT nullif(changed, 0)""",
     "an open place that is taken twice": """
         SELECT position FROM versions
         WHERE until_revision IS NULL AND origin = 'discovered'

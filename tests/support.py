@@ -212,3 +212,17 @@ def query(database: Path, sql: str) -> list[tuple[Any, ...]]:
     """Look into a database as a person with `sqlite3` would."""
     with closing(sqlite3.connect(database)) as connection:
         return connection.execute(sql).fetchall()
+
+
+def read_to_end(reader: int) -> bytes:
+    """All that a program wrote to a terminal whose other end this descriptor is."""
+    parts: list[bytes] = []
+    with os.fdopen(reader, "rb", buffering=0) as terminal:
+        while True:
+            try:
+                part = terminal.read(4096)
+            except OSError:  # what Linux says when the other end is closed
+                part = b""
+            if not part:
+                return b"".join(parts)
+            parts.append(part)

@@ -19,8 +19,18 @@ from service.cli import cli
 from service.config import Settings
 from tests.support import Run, Running, run, running_service
 
-COMMANDS: Final = ("serve", "refresh", "list", "show", "status", "migrate")
-LOOKING: Final = (("list",), ("show", "kilo/auto"), ("status",))
+COMMANDS: Final = (
+    *("serve", "refresh", "import", "migrate"),
+    *("list", "show", "changes", "diff", "status"),
+)
+LOOKING: Final = (
+    ("list",),
+    ("show", "kilo/auto"),
+    ("show", "kilo/auto", "--history"),
+    ("changes",),
+    ("diff", "1"),
+    ("status",),
+)
 HOSTILE = {
     "escape/one": "\x1b[31mred\x1b[0m \x1b]0;title\x07 \x9b2J",
     "lines/two": "first\r\nsecond\x0b\x0c\x85third\u2028fourth",
@@ -78,7 +88,17 @@ async def test_help_names_every_command_every_exit_code_and_where_settings_come_
     said = " ".join(answer.out.split())
     for command in COMMANDS:
         assert f" {command} " in said
-    for code in ("0 well", "2 wrong", "3 no", "4 list", "5 list", "6 no", "7 data", "8 cannot"):
+    for code in (
+        "0 well",
+        "2 wrong",
+        "3 no",
+        "4 list",
+        "5 list",
+        "6 no",
+        "7 data",
+        "8 cannot",
+        "9 list",
+    ):
         assert code in said
     assert "environment variable" in said
 

@@ -1,5 +1,6 @@
 """The settings: where they come from, what wins, and how a bad one is refused."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -7,7 +8,9 @@ from typing import Final
 import pytest
 from pydantic import ValidationError
 
-from service.config import Settings, describe, misspelt_variables, variable
+from service.catalog import Kind
+from service.config import Settings, Webhook, describe, misspelt_variables, variable
+from service.diff import ANY, Topic, fields_of
 from service.errors import SettingError
 
 BAD: Final[dict[str, list[str]]] = {
@@ -47,6 +50,8 @@ BAD: Final[dict[str, list[str]]] = {
     ],
     "host": [""],
     "port": ["", "-1", "65536", "80.5", "http", "0x50"],
+    "public_url": ["catalog.example", "ftp://catalog.example", "https://u:p@catalog.example/", "/"],
+    "stream_limit": ["", "-1", "100001", "many"],
     "refresh_interval": ["", "0", "0.5", "-1", "soon", "1e3", "5w", "15M", "nan", "٣", "36501d"],
     "refresh_deadline": ["", "0", "-1", "soon", "inf", "36501d"],
     "retry_after_max": ["", "-1", "soon", "inf", "36501d"],
@@ -54,6 +59,9 @@ BAD: Final[dict[str, list[str]]] = {
     "removal_grace": ["", "-1", "soon", "nan", "99999999999d"],
     "stale_after": ["", "0", "-1", "soon", "inf", "36501d"],
     "cache_max_age": ["", "-1", "soon", "nan", "366d"],
+    "refresh_log_keep": ["", "-1", "soon", "nan", "36501d"],
+    "webhooks": ["", "prices", "{}", "4", "null", '"prices"', '{"name": "prices"}'],
+    "webhook_log_keep": ["", "-1", "soon", "inf", "36501d"],
     "admin_token": ["two words", "nöt-ascii", "line\nfeed"],
     "log_level": ["", "INFO", "verbose"],
     "log_format": ["", "JSON", "xml"],
@@ -72,6 +80,8 @@ GOOD: Final[dict[str, dict[str, object]]] = {
     },
     "host": {"::": "::", "catalog.example": "catalog.example"},
     "port": {"0": 0, "65535": 65_535},
+    "public_url": {"https://catalog.example/": "https://catalog.example"},
+    "stream_limit": {"0": 0, "100000": 100_000},
     "refresh_interval": {
         "1": 1.0,
         "900": 900.0,
@@ -89,6 +99,8 @@ GOOD: Final[dict[str, dict[str, object]]] = {
     "removal_grace": {"0": 0.0, "2d": 172_800.0},
     "stale_after": {"1h": 3600.0},
     "cache_max_age": {"0": 0.0, "365d": 31_536_000.0},
+    "refresh_log_keep": {"0": 0.0, "30d": 2_592_000.0},
+    "webhook_log_keep": {"0": 0.0, "7d": 604_800.0},
     "log_level": {"debug": "debug"},
     "log_format": {"text": "text"},
 }
@@ -210,7 +222,7 @@ def test_settings_do_not_change() -> None:
 
 def test_every_setting_is_known_to_these_tests() -> None:
     assert list(BAD) == list(Settings.model_fields)
-    assert {*GOOD} == {*BAD} - {"kilocode_api_key", "admin_token"}
+    assert {*GOOD} == {*BAD} - {"kilocode_api_key", "admin_token", "webhooks"}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -228,7 +240,7 @@ def test_a_bad_key_of_the_file_is_named_with_the_form_it_accepts(
 ) -> None:
     values = [*(text for text in BAD[name] if text.isprintable()), None]
     for text in values:
-        file = toml(f"{name} = []" if text is None else f"{name} = '{text}'")
+        file = toml(f"{name} = {{}}" if text is None else f"{name} = '{text}'")
         assert refused({}, file) == [(variable(name), f"accepts {accepts(name)}")], text
 
 
@@ -334,3 +346,171 @@ def test_every_setting_is_described() -> None:
         assert info.description.endswith(".")
         assert info.accepts
         assert info.variable.isupper()
+
+
+# ── webhooks ──────────────────────────────────────────────────────────────────────────────────
+
+HOOK: Final = {
+    "name": "prices",
+    "url": "https://example.com:8443/hook/hush?token=hush",
+    "secret": "whsec_aHVzaCBodXNoIGh1c2ggaHVzaCBodXNo",
+}
+
+
+def hook_problems(**fields: object) -> list[tuple[str, str]]:
+    return refused({"webhooks": [HOOK | fields]})
+
+
+def test_webhooks_are_tables_of_the_file(toml: Callable[[str], Path]) -> None:
+    file = toml(
+        """
+        [[webhooks]]
+        name = "prices"
+        url = "https://example.com/hook"
+        secret = "whsec_aHVzaCBodXNoIGh1c2ggaHVzaCBodXNo"
+        kind = ["changed", "added"]
+        field = ["price", "contextWindow"]
+        model = ["anthropic/*", "kilocode/kilo/auto"]
+
+        [[webhooks]]
+        name = "all-of-it"
+        url = "http://127.0.0.1:9999"
+        secret = "whsec_aHVzaCBodXNoIGh1c2ggaHVzaCBodXNo="
+        """
+    )
+
+    prices, everything = Settings.load({}, file).webhooks
+
+    assert (prices.name, prices.origin) == ("prices", "https://example.com")
+    assert prices.wanted.kinds == {Kind.CHANGED, Kind.ADDED}
+    assert prices.wanted.fields == fields_of("price") | {"contextWindow"}
+    assert prices.wanted.models == {"anthropic/*", "kilocode/kilo/auto"}
+    assert (everything.wanted, everything.origin) == (ANY, "http://127.0.0.1:9999")
+
+
+def test_webhooks_are_json_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_CATALOG_WEBHOOKS", json.dumps([HOOK, HOOK | {"name": "other"}]))
+
+    assert [webhook.name for webhook in Settings.load({}).webhooks] == ["prices", "other"]
+
+    monkeypatch.setenv("MODEL_CATALOG_WEBHOOKS", "[]")
+    assert Settings.load({}).webhooks == ()
+
+
+@pytest.mark.parametrize(
+    ("field", "bad", "accepted"),
+    [
+        ("name", ["", "Prices", "a b", "a" * 65, "prices\n", 4], "1 to 64 of a-z, 0-9 and -"),
+        (
+            "url",
+            [
+                *("", "example.com", "ftp://example.com", "https://", "//example.com/", 4),
+                *("https://example.com/#", "https://example.com/#top", "https://example.com/a b"),
+                *("https://hush:hush@example.com/", "https://hush@example.com/"),
+                *("https://example.com:port/", "https://example.com:65536/", "https://[::1/"),
+                *("https://a..b/", f"https://{'x' * 64}.example/", "https://a\\b/"),
+            ],
+            "an http:// or https:// URL without fragment or credentials",
+        ),
+        (
+            "secret",
+            [
+                *("", "hush", "whsec_", "whsec_hush", "whsec_" + "A" * 31, "whsec_" + "A" * 87, 4),
+                *("A" * 32, "whsk_" + "A" * 32, "whsec_" + "-" * 32, f"whsec_{'A' * 31}\n"),
+            ],
+            "whsec_ and the base64 of 24 to 64 random bytes",
+        ),
+        ("kind", ["changed", {}, 4], "a list of added, changed, missing, removed, returned"),
+        (
+            "field",
+            ["price", {}, 4],
+            f"a list of {', '.join(Topic)}, or fields such as cost.input",
+        ),
+        (
+            "model",
+            ["a/*", {}, 4, ["a"] * 101],
+            "a list of up to 100 ids or refs, in which * stands for any characters",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_webhook_is_told_with_what_it_accepts(
+    field: str, bad: list[object], accepted: str
+) -> None:
+    for value in bad:
+        assert hook_problems(**{field: value}) == [(f"webhooks[0].{field}", f"accepts {accepted}")]
+
+
+@pytest.mark.parametrize(
+    ("field", "words", "problems"),
+    [
+        ("kind", ["added", "chnaged"], ["kind[1]: there is no 'chnaged'; did you mean changed?"]),
+        ("kind", ["Added"], ["kind[0]: there is no 'Added'; did you mean added?"]),
+        ("field", ["prices"], ["field[0]: there is no 'prices'; did you mean price?"]),
+        (
+            "field",
+            ["cost.inptu", "contextwindow"],
+            [
+                "field[0]: there is no 'cost.inptu'; did you mean cost.input?",
+                "field[1]: there is no 'contextwindow'; did you mean contextWindow?",
+            ],
+        ),
+    ],
+)
+def test_a_wrong_word_is_answered_with_the_nearest(
+    field: str, words: list[str], problems: list[str]
+) -> None:
+    told = [f"{name}: {problem}" for name, problem in hook_problems(**{field: words})]
+
+    assert told == [f"webhooks[0].{problem}" for problem in problems]
+
+
+def test_a_word_like_none_is_told_what_there_is() -> None:
+    [(name, problem)] = hook_problems(kind=["xyzzy"])
+
+    assert name == "webhooks[0].kind[0]"
+    assert problem == "accepts a list of added, changed, missing, removed, returned"
+
+
+def test_an_unknown_key_of_a_webhook_is_answered_with_the_nearest() -> None:
+    assert hook_problems(kinds=["added"]) == [
+        ("webhooks[0].kinds", "no such key; did you mean kind?")
+    ]
+    assert hook_problems(xyzzy=1) == [("webhooks[0].xyzzy", "no such key")]
+
+
+def test_a_webhook_needs_a_name_an_address_and_a_secret() -> None:
+    problems = refused({"webhooks": [HOOK, {}, "prices"]})
+
+    assert [(name, problem.partition(";")[0]) for name, problem in problems] == [
+        ("webhooks[1].name", "is missing"),
+        ("webhooks[1].url", "is missing"),
+        ("webhooks[1].secret", "is missing"),
+        ("webhooks[2]", "accepts a table with the keys name, url, secret, kind, field, model"),
+    ]
+
+
+def test_two_webhooks_have_two_names() -> None:
+    assert refused({"webhooks": [HOOK, HOOK | {"name": "other"}, HOOK]}) == [
+        ("webhooks[2].name", "is the name of webhooks[0] too")
+    ]
+
+
+def test_neither_the_secret_nor_the_path_of_a_webhook_is_told() -> None:
+    settings = Settings.load({"webhooks": [HOOK]})
+
+    for told in (repr(settings), str(settings.webhooks), f"{settings.webhooks[0]}"):
+        assert "hush" not in told
+        assert "aHVz" not in told
+    for field in ("url", "secret"):
+        with pytest.raises(SettingError) as caught:
+            Settings.load({"webhooks": [HOOK | {field: f"{HOOK[field]} hush#"}]})
+        assert "hush" not in repr(caught.value) + str(caught.value)
+
+
+def test_the_documents_tell_of_every_key_of_a_webhook() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "webhooks.md").read_text(encoding="utf-8")
+
+    for name, field in Webhook.model_fields.items():
+        assert isinstance(field.json_schema_extra, dict)
+        accepted = field.json_schema_extra["accepts"]
+        assert f"| `{name}` | {accepted} | {field.description} |" in text

@@ -12,9 +12,11 @@ import pytest
 
 from fixtures.faults import Fault
 from fixtures.replay import ReplayGateway
+from service.catalog import Cursor
 from service.config import Settings
 from tests import crash_driver
-from tests.support import running_service
+from tests.scenes import all_changes, facts_of, replay
+from tests.support import Running, running_service
 
 KILLS = 100
 SEED = int(os.environ.get("CRASH_SEED", random.SystemRandom().randrange(10**9)))
@@ -52,5 +54,15 @@ async def test_a_hundred_kills_leave_one_whole_generation_each(
         data = (await running.client.json("/catalog/models"))["data"]
         active = {row["id"]: row["name"] for row in data[:-1] if row["status"] == "active"}
         assert active == crash_driver.GENERATIONS[left], repeat
+        await check_history(running)
         assert (await running.service.refresher.run()).outcome.is_good, repeat
     assert crash_driver.look(database) in {"A", "B"}, repeat
+
+
+async def check_history(running: Running) -> None:
+    """The changes of the last revisions lead to what is served."""
+    history = running.service.history
+    begin = await history.resolve(max(1, (await history.head()).revision - 3))
+    changes = await all_changes(history, after=Cursor(begin.revision))
+    served = running.service.present.require().catalog
+    assert replay(facts_of(await history.catalog(begin)), changes) == facts_of(served)

@@ -1,14 +1,17 @@
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from service.catalog import Kind, Model, Row, Status, Transition
-from service.lifecycle import advance, shrink
+from service.catalog import Cost, Kind, Life, Model, Row, Status, Transition
+from service.lifecycle import advance, reread, shrink
+from tests.scenes import facts, told
 
 START = datetime(2026, 10, 1, 12, tzinfo=UTC)
 GRACE = timedelta(hours=24)
@@ -327,7 +330,7 @@ SEEN = st.lists(
 HOURS = st.sampled_from([-30, -1, 0, 1, 12, 24, 25, 100])
 
 
-class Life(RuleBasedStateMachine):
+class Lives(RuleBasedStateMachine):
     """Any lists at any times, on a clock that may be set back."""
 
     def __init__(self) -> None:
@@ -422,7 +425,7 @@ class Life(RuleBasedStateMachine):
             assert 1 <= life.revision <= self.revision
 
 
-TestAnyLife = Life.TestCase
+TestAnyLife = Lives.TestCase
 TestAnyLife.settings = settings(CALM, max_examples=150, stateful_step_count=20)
 
 
@@ -432,3 +435,243 @@ def test_a_list_is_held_exactly_when_it_lacks_over_half(before: set[str], seen: 
     found = shrink(active("".join(sorted(before))), models("".join(sorted(seen))))
 
     assert (found is not None) == (2 * len(before - seen) > len(before))
+
+
+# ---- the whole of a life, told naively
+
+
+def other(model_id: str, **said: Any) -> Model:
+    return replace(model(model_id), **said)
+
+
+SAID = st.builds(
+    other,
+    st.sampled_from("abcd"),
+    name=st.sampled_from(["Same", "Other"]),
+    badges=st.sampled_from([(), ("new",)]),
+    cost=st.sampled_from([Cost(), Cost(input=3.0), Cost(input=2.5, output=0.0)]),
+)
+LISTS = st.lists(
+    st.tuples(st.sampled_from([0, 1, 11, 24, 25]), st.lists(SAID, unique_by=lambda m: m.id)),
+    min_size=1,
+    max_size=8,
+)
+
+
+def fate(model_id: str, lists: Sequence[tuple[datetime, list[Model]]]) -> tuple[Model, Life]:
+    """What is known of a model that one of these lists had, by its rules alone."""
+    known: Model | None = None
+    life = Life(first_seen=START, updated_at=START, revision=0)
+    for revision, (at, seen) in enumerate(lists, 1):
+        stamp: dict[str, Any] = {"updated_at": at, "revision": revision}
+        listed = next((each for each in seen if each.id == model_id), None)
+        if listed is not None:
+            if known is None:
+                life = replace(life, first_seen=at, **stamp)
+            elif listed != known or life.status is not Status.ACTIVE:
+                back: dict[str, Any] = {
+                    "status": Status.ACTIVE,
+                    "missing_since": None,
+                    "removed_at": None,
+                }
+                life = replace(life, **stamp, **back)
+            known = listed
+        elif known is not None and life.status is Status.ACTIVE:
+            life = replace(life, **stamp, status=Status.MISSING, missing_since=at)
+        elif life.status is Status.MISSING and at > (life.missing_since or at) + GRACE:
+            life = replace(life, **stamp, status=Status.REMOVED, removed_at=at)
+    assert known
+    return known, life
+
+
+@settings(CALM, max_examples=60)
+@given(LISTS)
+def test_a_model_is_at_each_time_what_the_lists_so_far_have_made_of_it(
+    lists: list[tuple[int, list[Model]]],
+) -> None:
+    rows: tuple[Row, ...] = ()
+    dated: list[tuple[datetime, list[Model]]] = []
+    for hours, seen in lists:
+        at = (dated[-1][0] if dated else START) + timedelta(hours=hours)
+        dated.append((at, seen))
+        step = advance(rows, seen, at=at, revision=len(dated), grace=GRACE)
+
+        ever = {each.id for _, listed in dated for each in listed}
+        now = {row.model.id: (row.model, row.life) for row in step.rows}
+        assert now == {model_id: fate(model_id, dated) for model_id in ever}
+        assert_told(rows, step)
+        rows = step.rows
+
+
+def assert_told(before: Iterable[Row], step: Transition) -> None:
+    """What a transition says of the differences is what they are."""
+    old = {row.model.id: row for row in before}
+    new = {row.model.id: row for row in step.rows}
+    opened = {row.model.id: kind for kind, row in step.opened}
+    was = {model_id: facts(row) for model_id, row in old.items()}
+    news = told(was, {model_id: facts(row) for model_id, row in new.items()})
+    differing = {i for i, row in new.items() if i not in old or row.life != old[i].life}
+
+    assert set(opened) == differing
+    assert {i: str(kind) for i, kind in opened.items() if i in news} == {
+        model_id: one["kind"] for model_id, one in news.items()
+    }
+    assert {opened[model_id] for model_id in differing - set(news)} <= {Kind.CHANGED}  # marketing
+    assert {model_id: set(fields) for model_id, fields in step.fields.items()} == {
+        model_id: set(news[model_id]["fields"] if model_id in news else ())
+        for model_id in opened
+        if model_id in old
+    }
+    on_offer = {row.model.id for row in step.rows if not row.is_removed}
+    assert step.bulk == in_bulk(news.values(), len(on_offer | differing))
+
+
+def in_bulk(news: Iterable[dict[str, Any]], models: int) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for one in news:
+        counts.update(list(one["fields"]) if one["kind"] == "changed" else [one["kind"]])
+    return {name: count for name, count in counts.items() if count > max(1, models / 2)}
+
+
+# ---- in bulk
+
+
+def test_what_the_first_list_adds_is_in_bulk(history: History) -> None:
+    assert history.see("abc").bulk == {"added": 3}
+    assert history.see("abcd", hours=1).bulk == {}
+
+
+def test_a_field_that_is_set_on_every_model_is_in_bulk(history: History) -> None:
+    history.see("abcd")
+
+    step = history.see([other(i, expires_at=START) for i in "abcd"], hours=1)
+
+    assert step.bulk == {"expiresAt": 4}
+    assert step.fields == dict.fromkeys("abcd", ("expiresAt",))
+
+
+@pytest.mark.parametrize(("changed", "bulk"), [("ab", {}), ("abc", {"name": 3})])
+def test_half_of_the_models_is_not_in_bulk_and_more_is(
+    history: History, changed: str, bulk: dict[str, int]
+) -> None:
+    history.see("abcd")
+
+    step = history.see([model(i, "Other" if i in changed else "Same") for i in "abcd"], hours=1)
+
+    assert step.bulk == bulk
+
+
+def test_missing_models_count_as_models_and_tombstones_do_not(history: History) -> None:
+    history.see("abcd")
+    history.see("ab", hours=1)
+    both = [model("a", "Other"), model("b", "Other")]
+
+    assert history.see(both, hours=2).bulk == {}  # two of four
+    history.see(both, hours=26)
+
+    assert history.see("ab", hours=27).bulk == {"name": 2}  # two of two
+
+
+def test_half_of_the_models_removed_at_once_is_not_in_bulk(history: History) -> None:
+    history.see("abcd")
+    history.see("ab", hours=1)
+
+    step = history.see("ab", hours=26)
+
+    assert opened(step) == [("removed", "c"), ("removed", "d")]
+    assert step.bulk == {}
+
+
+def test_marketing_on_every_model_is_a_version_of_each_and_no_news(history: History) -> None:
+    history.see("abc")
+
+    step = history.see([other(i, badges=("new",), preferred_index=1) for i in "abc"], hours=1)
+
+    assert [kind for kind, _ in step.opened] == [Kind.CHANGED] * 3
+    assert step.fields == dict.fromkeys("abc", ())
+    assert step.bulk == {}
+
+
+# ---- grace
+
+
+def test_without_grace_an_absent_model_is_removed_by_the_first_later_list() -> None:
+    rows = active("ab")
+    for hours, expected in [(1, "missing"), (1, "missing"), (1 + 1 / 3600, "removed")]:
+        at = START + timedelta(hours=hours)
+        rows = advance(rows, models("b"), at=at, revision=2, grace=timedelta(0)).rows
+        assert rows[-1].life.status == expected
+
+
+# ---- newer rules
+
+
+def read_anew(
+    rows: Iterable[Row], found: Iterable[Model], *, revision: int = 9, hours: float = 1000
+) -> Transition:
+    by_id = {each.id: each for each in found}
+    return reread(rows, by_id, at=START + timedelta(hours=hours), revision=revision)
+
+
+def test_newer_rules_change_content_and_nobodys_life(history: History) -> None:
+    history.see("abcd")
+    history.see("bcd", hours=1)
+    history.see("cd", hours=26)  # a is removed, b is missing
+    before = {row.model.id: row for row in history.rows}
+
+    step = read_anew(history.rows, [model(i, "Better") for i in "abc"])
+
+    assert opened(step) == [("changed", "c"), ("changed", "b"), ("changed", "a")]
+    assert step.fields == dict.fromkeys("abc", ("name",))
+    assert step.moved == ()
+    for _, row in step.opened:
+        old = before[row.model.id]
+        assert row.life == replace(old.life, updated_at=step.at, revision=9)
+        assert row == replace(old, model=replace(old.model, name="Better"), life=row.life)
+    assert [row.model.id for row in step.rows] == [row.model.id for row in history.rows]
+
+
+def test_newer_rules_that_say_the_same_open_nothing(history: History) -> None:
+    history.see("abc")
+    history.see("ab", hours=1)
+
+    step = read_anew(history.rows, models("abcz"))
+
+    assert (step.opened, step.moved, step.rows) == ((), (), history.rows)
+    assert (step.fields, step.bulk) == ({}, {})
+
+
+def test_what_newer_rules_refuse_or_what_has_no_entry_stays_as_it_is(history: History) -> None:
+    history.see("ab")
+
+    step = read_anew(history.rows, [model("b", "Better")])
+
+    assert opened(step) == [("changed", "b")]
+    assert [row.model.name for row in step.rows] == ["Same", "Better"]
+
+
+@settings(CALM, max_examples=40)
+@given(LISTS, st.lists(SAID, unique_by=lambda m: m.id))
+def test_newer_rules_after_any_life_change_content_alone(
+    lists: list[tuple[int, list[Model]]], found: list[Model]
+) -> None:
+    rows: tuple[Row, ...] = ()
+    for number, (hours, seen) in enumerate(lists):
+        at = START + timedelta(hours=number + hours)
+        rows = advance(rows, seen, at=at, revision=number + 1, grace=GRACE).rows
+    better = {each.id: each for each in found}
+    step = reread(rows, better, at=START + timedelta(days=99), revision=99)
+
+    assert_told(rows, step)
+    assert step.moved == ()
+    on_offer = [row.model.id for row in rows if not row.is_removed]
+    assert [row.model.id for row in step.rows if not row.is_removed] == on_offer
+    read = {row.model.id: row for row in step.rows}
+    assert len(read) == len(step.rows) == len(rows)
+    for old in rows:
+        new = read[old.model.id]
+        assert new.model == better.get(old.model.id, old.model)
+        assert new.position == old.position
+        kept = replace(new.life, updated_at=old.life.updated_at, revision=old.life.revision)
+        assert kept == old.life
+        assert (new.life.revision == 99) == (new.model != old.model)

@@ -401,8 +401,9 @@ async def test_a_defect_in_a_refresh_does_not_stop_the_schedule(
     async with scheduled(settings, refresh_interval=HOUR) as made:
         await ended(made, gateway)
         # Its session is closed under it, which nothing expects.
-        session: aiohttp.ClientSession = made.refresher._gateway._session
-        await session.close()
+        asked = made.refresher._gateway
+        assert isinstance(asked, Gateway)
+        await asked._session.close()
         await made.refresh()
 
         assert made.refresher.failure is not None

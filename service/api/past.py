@@ -18,7 +18,7 @@ from service.api.conditional import JSON_TYPE, Responder
 from service.api.parameters import Parameter, Query, number
 from service.api.problems import Problem, UnknownModelProblem
 from service.api.status import refresh_json
-from service.catalog import Cursor, Kind, Outcome, Revision
+from service.catalog import Change, Cursor, Fold, Kind, Outcome, Revision
 from service.dialects import native
 from service.diff import TOPICS, Topic, Wanted, fields_of, fold
 from service.errors import MomentError, UnknownModelError
@@ -29,10 +29,14 @@ from service.snapshot import Document, models_body
 
 _T = TypeVar("_T")
 CACHE_BYTES: Final = 16 * 2**20
-"""Bodies of the past that are kept, each as long as it is true and there is room."""
+"""For answers of the past that are kept, each as long as it is true and there is room."""
+_BESIDE_BYTES: Final = 4096
+"""What an answer takes beside its body: the question, tags, its place among the kept."""
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
+MAX_FOLDED: Final = 5_000
+"""Changes that are read to fold them, at least; the oldest of their revisions is read whole."""
 
 
 # ── parameters ────────────────────────────────────────────────────────────────────────────────
@@ -42,6 +46,9 @@ _UNESCAPED_PLUS: Final = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$", re.ASCII)
 
 _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _AGE: Final = re.compile(r"[smhd]$", re.ASCII)
+_MAX_GLOB: Final = 300
+"""Longer than any ref."""
+_IN_NO_ID: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def _moment_text(text: str) -> str:
@@ -59,7 +66,7 @@ def _since(text: str) -> Cursor | str:
 
 
 def _glob(text: str) -> str:
-    if not text or len(text) > 300:  # noqa: PLR2004 — longer than any ref
+    if not 1 <= len(text) <= _MAX_GLOB or _IN_NO_ID.search(text):
         raise ValueError(text)
     return text
 
@@ -142,7 +149,7 @@ class Past:
     clock: Callable[[], datetime]
     public_url: str
     _made: LRUCache[Hashable, Document] = field(
-        default_factory=lambda: LRUCache(CACHE_BYTES, getsizeof=lambda made: len(made.body))
+        default_factory=lambda: LRUCache(CACHE_BYTES, getsizeof=_size_bytes)
     )
 
     async def changes(self, request: web.Request) -> web.Response:
@@ -163,10 +170,10 @@ class Past:
         asked = urlencode(sorted(request.query.items()))
 
         async def body() -> bytes:
-            latest = await self.history.latest(limit, wanted)
-            updated = latest[-1].at if latest else (await self.history.first()).at
+            news = await self._news(limit, wanted)
+            updated = news[0].at if news else (await self.history.first()).at
             about = atom.Feed(public_url=self.public_url, query=asked, updated=updated)
-            return atom.feed(about, list(fold(latest))[: -limit - 1 : -1])
+            return atom.feed(about, news)
 
         document = await self._document(("atom", asked), body)
         return await self._answer(request, document, content_type=atom.CONTENT_TYPE)
@@ -264,6 +271,20 @@ class Past:
                 return Cursor(0)
             raise
 
+    async def _news(self, limit: int, wanted: Wanted) -> list[Change | Fold]:
+        """The last so many pieces of news, newest first. What was done in bulk is one of them.
+
+        So more changes than news have to be read, up to a bound: else whatever happened shortly
+        before hundreds of models changed at once would be in no feed.
+        """
+        changes = limit
+        while True:
+            latest = await self.history.latest(changes, wanted)
+            news = [one for one in fold(latest) if _is_wanted(one, wanted)]
+            if len(news) >= limit or not changes <= len(latest) < MAX_FOLDED:
+                return news[: -limit - 1 : -1]
+            changes = min(2 * len(latest), MAX_FOLDED)
+
     async def _revision(self, parameter: Parameter[str], asked: str | None) -> Revision:
         if asked is None:
             if parameter is FROM:
@@ -285,11 +306,13 @@ class Past:
 
     async def _document(self, asked: Hashable, make: Callable[[], Awaitable[bytes]]) -> Document:
         """What was made for the same question at the same revision, or is made now."""
-        key = (self.present.require().catalog.revision, asked)
+        catalog = self.present.require().catalog
+        # An older database that was put in place has the numbers again, not the dates.
+        key = (catalog.revision, catalog.updated_at, asked)
         document = self._made.get(key)
         if document is None:
             document = Document(await make())
-            if len(document.body) <= CACHE_BYTES:
+            if _size_bytes(document) <= CACHE_BYTES:
                 self._made[key] = document
         return document
 
@@ -306,6 +329,11 @@ class Past:
         )
 
 
+def _size_bytes(made: Document) -> int:
+    """What an answer takes while it is kept: its body, about as much compressed, and the rest."""
+    return 2 * len(made.body) + _BESIDE_BYTES
+
+
 async def _in_reach(parameter: Parameter[Any], asked: Awaitable[_T]) -> _T:
     try:
         return await asked
@@ -313,6 +341,13 @@ async def _in_reach(parameter: Parameter[Any], asked: Awaitable[_T]) -> _T:
         raise Problem(
             HTTPStatus.BAD_REQUEST, str(error), parameter=parameter.name, nearest=[]
         ) from None
+
+
+def _is_wanted(news: Change | Fold, wanted: Wanted) -> bool:
+    """Whether what was asked for is in it still: folding may leave what came along with it."""
+    if isinstance(news, Change):
+        return wanted.matches(news)
+    return not wanted.fields or news.name in wanted.fields or news.name in set(Kind)
 
 
 def _end(revision: Revision) -> dict[str, object]:

@@ -11,6 +11,7 @@ from service.dialects.native import time_text
 from service.errors import StorageError
 from service.present import Present
 from service.snapshot import census
+from service.webhooks import WebhookHealth
 
 Json = dict[str, Any]
 
@@ -36,10 +37,18 @@ class SourceHealth:
     storage_error: StorageError | None
 
 
-Health = Callable[[], SourceHealth]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceHealth:
+    """How everything is doing that changes the catalog or tells of it."""
+
+    source: SourceHealth
+    webhooks: Sequence[WebhookHealth]
 
 
-def status_json(version: str, present: Present, health: SourceHealth) -> Json:
+Health = Callable[[], ServiceHealth]
+
+
+def status_json(version: str, present: Present, health: ServiceHealth) -> Json:
     """The whole state of the service, as a person or a dashboard wants it."""
     catalog = present.snapshot and present.snapshot.catalog
     age = present.age_seconds
@@ -51,16 +60,17 @@ def status_json(version: str, present: Present, health: SourceHealth) -> Json:
         "checkedAt": time_text(present.checked_at),
         "ageSeconds": None if age is None else round(age),
         "models": _counts(present.snapshot.census) if present.snapshot else {},
-        "storage": _storage(health.storage_error),
-        "sources": [_source(health)],
+        "storage": _storage(health.source.storage_error),
+        "sources": [_source(health.source)],
+        "webhooks": [_webhook(webhook) for webhook in health.webhooks],
     }
 
 
-def readiness_json(present: Present, health: SourceHealth) -> tuple[bool, Json]:
+def readiness_json(present: Present, health: ServiceHealth) -> tuple[bool, Json]:
     """Whether readers get answers, and what is wrong all the same."""
     checks = {
         "snapshot": "ok" if present.snapshot else "not published yet",
-        "storage": str(health.storage_error or "ok"),
+        "storage": str(health.source.storage_error or "ok"),
         "data": "stale" if present.is_stale else "ok",
     }
     is_ready = present.snapshot is not None
@@ -154,4 +164,19 @@ def _listing(listing: Listing) -> Json:
         ],
         "badFields": listing.bad_fields,
         "unreadKeys": listing.unread_keys,
+    }
+
+
+def _webhook(health: WebhookHealth) -> Json:
+    account = health.account
+    return {
+        "name": health.name,
+        "url": health.origin,
+        "pending": account.pending,
+        "oldestPending": time_text(account.oldest_pending),
+        "delivered": account.delivered,
+        "givenUp": account.given_up,
+        "lastDelivery": time_text(account.last_delivery),
+        "lastError": account.last_error,
+        "nextAttempt": time_text(account.next_attempt),
     }

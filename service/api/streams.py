@@ -50,10 +50,10 @@ class Backlog:
     `_events` are all of those after `_begin`, up to and with the revision `_end`.
     """
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, size: int) -> None:
         self._history = history
         self._lock = asyncio.Lock()
-        self._events: deque[Event] = deque(maxlen=BACKLOG)
+        self._events: deque[Event] = deque(maxlen=size)
         self._begin = self._end = Cursor(0)
 
     async def after(self, cursor: Cursor, revision: int) -> tuple[Sequence[Event], Cursor]:
@@ -62,7 +62,7 @@ class Backlog:
         `revision` is the newest that is known of.
         """
         async with self._lock:
-            if self._end.revision < revision:
+            if self._end < Cursor(revision):
                 await self._take_up()
         if cursor >= self._end:
             return (), cursor
@@ -81,7 +81,7 @@ class Backlog:
         while True:
             page = await self._history.changes(self._end, PAGE)
             for one in page.items:
-                if len(self._events) == BACKLOG:
+                if len(self._events) == self._events.maxlen:
                     self._begin = self._events[0].change.cursor
                 self._events.append(_event(one))
             if isinstance(page.next, Cursor):
@@ -106,21 +106,32 @@ class Streams:
         limit: int,
         heartbeat_seconds: float = HEARTBEAT_SECONDS,
         send_seconds: float = SEND_SECONDS,
+        backlog: int = BACKLOG,
     ) -> None:
         self._history = history
         self._present = present
         self._limit = limit
         self._heartbeat_seconds = heartbeat_seconds
         self._send_seconds = send_seconds
-        self._backlog = Backlog(history)
+        self._backlog_size = backlog
+        self._backlog = Backlog(history, backlog)
+        self._revision = 0
         self._news = asyncio.Event()
         self._is_closing = False
         self.open = 0
-        present.subscribe(self._wake)
+        present.subscribe(self._follow)
 
     async def close(self) -> None:
         """End every stream now; clients come back with the id of what they saw last."""
         self._is_closing = True
+        self._wake()
+
+    def _follow(self) -> None:
+        """Wake the streams; end them where revisions went back, which is another history's."""
+        revision = self._present.require().catalog.revision
+        if revision < self._revision:
+            self._backlog = Backlog(self._history, self._backlog_size)
+        self._revision = revision
         self._wake()
 
     def _wake(self) -> None:
@@ -202,17 +213,22 @@ class Streams:
         await stream.send(data, id=place, event=name, retry=RECONNECT_SECONDS * 1000)
 
     async def _send_all(self, stream: EventSourceResponse, cursor: Cursor, wanted: Wanted) -> None:
-        while not self._is_closing and stream.is_connected():
+        backlog = self._backlog
+        while self._is_good(backlog) and stream.is_connected():
             news = self._news  # before looking, so that what comes meanwhile is not missed
             revision = self._present.require().catalog.revision
-            events, cursor = await self._backlog.after(cursor, revision)
+            events, cursor = await backlog.after(cursor, revision)
             for event in events:
                 if wanted.matches(event.change):
                     await stream.send(event.data, id=str(event.change.cursor), event="change")
-            if not events and not self._is_closing:
+            if not events and self._is_good(backlog):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._heartbeat_seconds):
                         await news.wait()
+
+    def _is_good(self, backlog: Backlog) -> bool:
+        """Whether there will be more of this: a client that is cut comes back, and is told."""
+        return not self._is_closing and backlog is self._backlog
 
 
 @dataclass(frozen=True, slots=True)
