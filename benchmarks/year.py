@@ -24,9 +24,9 @@ from rich.progress import track
 
 from benchmarks import lists, servers
 from service import log
+from service.bodies import Fetched
 from service.catalog import FALLBACK, KILOCODE, Cause
 from service.database import Database
-from service.gateway import Fetched
 from service.metrics import Metrics
 from service.publish import Nobody
 from service.refresh import Refresher

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.catalog import Cursor, Kind, Origin, Outcome, Refresh, Revision, Row, Stored
+from service.catalog import Cause, Cursor, Kind, Origin, Outcome, Refresh, Revision, Row, Stored
 from service.database import Database
 from service.errors import AbsentError
 from service.records import BATCH, to_refresh, to_revision, to_row
@@ -65,8 +65,20 @@ class Archive:
         return (await self.revisions(limit=1))[0]
 
     async def first(self) -> Revision:
-        """The oldest revision."""
-        return await self._one(select(revisions).order_by(revisions.c.revision).limit(1))
+        """The oldest revision that can be told whole.
+
+        What was written back from memory after a loss has its old numbers, but of the catalogs
+        before the newest of them only parts are known.
+        """
+        is_restored = revisions.c.cause == Cause.RESTORE
+        oldest = select(
+            func.coalesce(
+                func.max(revisions.c.revision).filter(is_restored), func.min(revisions.c.revision)
+            )
+        )
+        return await self._one(
+            select(revisions).where(revisions.c.revision == oldest.scalar_subquery())
+        )
 
     async def revision(self, moment: int | datetime) -> Revision | None:
         """That revision, or the newest one at a time; None where there is none."""

@@ -285,8 +285,8 @@ def changes(
         str | None,
         typer.Option(
             metavar="MOMENT",
-            help="Only what came after a revision, a date, a time or an age: 13, 2026-01-15, "
-            "2026-01-15T20:20Z, 7d, 24h.",
+            help="Only what came after a revision, or since a date, a time or an age: 13, "
+            "2026-01-15, 2026-01-15T20:20Z, 7d, 24h.",
         ),
     ] = None,
     limit: Annotated[

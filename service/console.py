@@ -82,7 +82,7 @@ def import_line(done: Sequence[Imported]) -> str:
     when = ""
     if good:
         ends = (f"{one.refresh.at:%Y-%m-%d}" for one in (good[0], good[-1]))
-        when = f": {' … '.join(dict.fromkeys(ends))}, {_counted(counts)}"
+        when = f": {' … '.join(dict.fromkeys(ends))}, {_counted(counts) or 'nothing new'}"
     return f"{said} imported{when}; revision {done[-1].refresh.revision or 0}"
 
 
@@ -93,10 +93,10 @@ def _unbelieved_line(one: Imported) -> str:
 
 
 def _counted(counts: Mapping[Kind, int]) -> str:
-    """`344 models added, 32 changed`."""
+    """`344 models added, 32 changed`; empty where nothing is counted."""
     told = [f"{counts[kind]} {kind}" for kind in Kind if counts.get(kind)]
     if not told:
-        return "nothing new"
+        return ""
     count, kind = told[0].split()
     return ", ".join([f"{_many(int(count), 'model')} {kind}", *told[1:]])
 
@@ -181,7 +181,8 @@ def print_diff(found: Sequence[Change], begin: Revision, end: Revision) -> None:
     """A line a model, and what it comes to."""
     _print_log(((one.id, wording.line(one)) for one in found), "cyan")
     ends = (f"revision {one.revision} ({native.time_text(one.at)})" for one in (begin, end))
-    print_line(f"{_counted(Counter(one.kind for one in found))} from {' to '.join(ends)}")
+    differs = _counted(Counter(one.kind for one in found)) or "no difference"
+    print_line(f"{differs} from {' to '.join(ends)}")
 
 
 def print_status(report: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ Signed as https://www.standardwebhooks.com says: the id, the time of the attempt
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -13,6 +12,8 @@ import aiohttp
 from aiohttp import hdrs
 from standardwebhooks import Webhook as Signer
 from yarl import URL
+
+from service.headers import retry_after_seconds
 
 TIMEOUT_SECONDS: Final = 15.0
 """For one attempt: from the wish to connect to the last header received."""
@@ -86,20 +87,8 @@ def _receipt(response: aiohttp.ClientResponse, at: datetime) -> Receipt:
     return Receipt(
         http_status=status,
         error=f"answered {status}" + (", and redirects are not followed" if moved else ""),
-        retry_after_seconds=_retry_after(response.headers.get(hdrs.RETRY_AFTER, ""), at),
+        retry_after_seconds=retry_after_seconds(response.headers.get(hdrs.RETRY_AFTER, ""), at),
     )
-
-
-def _retry_after(value: str, now: datetime) -> float | None:
-    """Seconds to wait, from a number or an HTTP date; None for anything else."""
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:10])
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
 
 
 def _cause(error: Exception) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import ssl
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -15,6 +14,7 @@ from yarl import URL
 from service.bodies import Fetched, decoder
 from service.catalog import Reason, Validators
 from service.errors import RefreshError, UnbelievableError, UnreachableError
+from service.headers import retry_after_seconds
 
 _CHUNK_BYTES: Final = 16 * 1024
 """On the wire. Inflated, a chunk is up to forty times as large, and the event loop waits for it."""
@@ -146,21 +146,9 @@ def _refusal(response: aiohttp.ClientResponse) -> UnbelievableError:
         f"the gateway answered {status}",
         is_transient=reason in _TRANSIENT,
         http_status=status,
-        retry_after_seconds=_retry_after(response.headers.get(hdrs.RETRY_AFTER, "")),
-    )
-
-
-def _retry_after(value: str, now: datetime | None = None) -> float | None:
-    """Seconds to wait, from a number or an HTTP date; None for anything else."""
-    text = value.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:10])
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return max(
-        0.0, (at.replace(tzinfo=at.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds()
+        retry_after_seconds=retry_after_seconds(
+            response.headers.get(hdrs.RETRY_AFTER, ""), datetime.now(UTC)
+        ),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from service.archive import Archive, Step
@@ -39,7 +39,7 @@ class History:
         return await self._archive.head()
 
     async def first(self) -> Revision:
-        """The oldest revision."""
+        """The oldest revision that can be told whole."""
         return await self._archive.first()
 
     async def knows(self, cursor: Cursor) -> bool:
@@ -48,10 +48,19 @@ class History:
 
     async def resolve(self, moment: int | datetime) -> Revision:
         """The revision of that number, or in force at that time. Raises MomentError."""
-        found = await self._archive.revision(moment)
-        if found is None:
-            raise MomentError(moment, await self._archive.first(), await self._archive.head())
+        found, first = await self._archive.revision(moment), await self._archive.first()
+        if found is None or found.revision < first.revision:
+            raise MomentError(moment, first, await self._archive.head())
         return found
+
+    async def place(self, since: int | datetime) -> Cursor:
+        """Behind that revision, or before all that was made at that time or later."""
+        if isinstance(since, int):
+            return Cursor(since)
+        if since <= (await self._archive.first()).at:
+            return Cursor(0)
+        # Lists that are saved by the day are of its first instant, and belong to it.
+        return Cursor((await self.resolve(since - timedelta(seconds=1))).revision)
 
     # ── what changed ──────────────────────────────────────────────────────────────────────────
 

@@ -17,7 +17,7 @@ from service.config import Settings
 from service.database import Database
 from service.dialects import native
 from service.diff import TOPICS, Topic, Wanted, fields_of, fold
-from service.errors import MomentError, StorageError, UsageError
+from service.errors import StorageError, UsageError
 from service.history import History
 from service.query import find, moment, nearest
 
@@ -107,7 +107,7 @@ class _Log:
 
     async def _news(self, history: History) -> tuple[News, Cursor]:
         if self.since is not None:
-            after = await _place_of(history, self.since)
+            after = await history.place(self.since)
             found, end = await _changes_after(history, after, self.wanted)
             return self._lines(found), end
         # What is added between the two looks belongs to the next one.
@@ -132,18 +132,6 @@ class _Log:
             console.print_json_lines(native.change(one) for one in news if isinstance(one, Change))
         else:
             console.print_news(news)
-
-
-async def _place_of(history: History, since: int | datetime) -> Cursor:
-    """Behind the revision in force at that moment; what is older than the history means all."""
-    if isinstance(since, int):
-        return Cursor(since)
-    try:
-        return Cursor((await history.resolve(since)).revision)
-    except MomentError as error:
-        if since < error.first.at:
-            return Cursor(0)
-        raise
 
 
 async def _changes_after(

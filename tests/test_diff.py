@@ -267,6 +267,7 @@ def test_a_difference_is_that_of_the_json(before: Row | None, after: Row) -> Non
         assert one.kind is kind_of(before, after)
 
 
+@settings(CALM, max_examples=60)
 @given(ROWS, ROWS)
 def test_a_difference_read_backwards_is_that_of_the_way_back(one: Row, other: Row) -> None:
     there, back = difference(one, other), difference(other, one)
@@ -487,6 +488,7 @@ OPENED = st.lists(
 )
 
 
+@settings(CALM, max_examples=60)
 @given(OPENED, st.integers(0, 4))
 def test_bulk_is_counted_by_field_of_what_changed_and_by_kind_of_the_rest(
     opened: list[tuple[Kind, set[str]]], others: int
@@ -643,6 +645,7 @@ def test_only_the_star_stands_for_anything(pattern: str, model_id: str) -> None:
     assert Wanted(models=frozenset([pattern])).matches(one) == expected
 
 
+@settings(CALM, max_examples=60)
 @given(TEXTS.filter(bool), st.data())
 def test_a_name_with_any_pieces_starred_is_like_itself(name: str, data: st.DataObject) -> None:
     begin = data.draw(st.integers(0, len(name)))
@@ -735,6 +738,7 @@ NUMBERS = st.integers(0, 10**18 - 1)
 CURSORS = st.builds(Cursor, NUMBERS) | st.builds(Cursor, NUMBERS, NUMBERS)
 
 
+@settings(CALM, max_examples=60)
 @given(CURSORS)
 @example(Cursor(0))
 @example(Cursor(10**18 - 1, 0))
@@ -743,6 +747,7 @@ def test_a_cursor_is_read_back_from_its_text(cursor: Cursor) -> None:
     assert ("." in str(cursor)) == (not cursor.is_whole)
 
 
+@settings(CALM, max_examples=60)
 @given(CURSORS, CURSORS)
 def test_cursors_are_in_the_order_of_the_log(one: Cursor, other: Cursor) -> None:
     key = (one.revision, one.is_whole, one.version)
@@ -758,6 +763,7 @@ def test_other_texts_are_no_cursor(text: str) -> None:
         Cursor.parse(text)
 
 
+@settings(CALM, max_examples=60)
 @given(st.text(string.printable + "٣é", max_size=6))
 def test_whatever_is_read_as_a_cursor_is_digits_with_at_most_one_dot(text: str) -> None:
     try:

@@ -361,11 +361,28 @@ async def test_a_fallback_that_the_gateway_lists_for_a_while_is_told_by_what_is_
         ]
         assert states[1].fields["origin"] == ("fallback", "discovered")
         assert states[1].fields["maxTokens"] == (128_000, 1)
-        check_versions(
-            made,
-            states[::-1],
-            await all_changes(made.history, wanted=Wanted(models=frozenset(["kilo/auto"]))),
-        )
+        for wanted, revisions in {
+            Wanted(models=frozenset(["kilo/auto"])): [1, 2, 3, 4, 5],
+            Wanted(fields=frozenset(["origin"]), models=frozenset(["*auto"])): [1, 2, 4, 5],
+            Wanted(fields=frozenset(["status"]), models=frozenset(["kilo/*"])): [1, 3, 4],
+            Wanted(kinds=frozenset([Kind.CHANGED])): [2, 5],
+            Wanted(kinds=frozenset([Kind.REMOVED])): [],
+            Wanted(kinds=frozenset([Kind.RETURNED])): [4],
+        }.items():
+            found = await all_changes(made.history, wanted=wanted)
+            assert [one.revision for one in found] == revisions
+            assert await made.history.latest(99, wanted) == found
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 6, 7])
+async def test_the_latest_changes_are_whole_revisions(tmp_path: Path, limit: int) -> None:
+    async with chronicle(tmp_path / "catalog.db") as made:
+        await made.see(models("abcdef"))
+        await made.see(models("abcdef", name="Other"))
+
+        found = await made.history.latest(limit)
+
+        assert [one.revision for one in found] == [3] * 6 if limit < 7 else [2] * 6 + [3] * 6
 
 
 async def test_states_before_any_revision_end_when_they_did(tmp_path: Path) -> None:
@@ -773,8 +790,9 @@ async def test_what_was_learnt_without_a_database_is_one_revision_when_there_is_
     changes = await all_changes(history)
     assert sorted(one.id for one in changes) == ["a", "b", "kilo/auto"]
     assert {(one.kind, one.bulk) for one in changes} == {(Kind.ADDED, ("added",))}
-    (state,) = await all_versions(history, "kilo/auto", limit=1)
-    assert (state.since, state.until, state.row.origin) == (made, None, Origin.DISCOVERED)
+    for limit in (1, 5):
+        (state,) = await all_versions(history, "kilo/auto", limit=limit)
+        assert (state.since, state.until, state.row.origin) == (made, None, Origin.DISCOVERED)
     await store.close()
 
 

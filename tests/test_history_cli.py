@@ -138,11 +138,13 @@ MODEL_1: Final = (
         ({"limit": 6}, lines(1, 2, 3, 4, 5, 6)),
         ({"since": "4"}, lines(5, 6)),
         ({"since": "6"}, ""),
-        ({"since": "2026-01-03"}, lines(5, 6)),
+        ({"since": "2026-01-03"}, lines(3, 4, 5, 6)),
+        ({"since": "2026-01-03T00:00:01Z"}, lines(5, 6)),
         ({"since": "2026-01-02T23:59:59Z"}, lines(3, 4, 5, 6)),
         ({"since": "2026-01-03T01:00+02:00"}, lines(3, 4, 5, 6)),
         ({"since": "2", "limit": 2}, lines(5, 6)),
-        ({"since": "2020-01-01"}, STORY),
+        ({"since": "2026-01-01"}, STORY),
+        ({"since": "0001-01-01"}, STORY),
         ({"since": "36500d", "limit": 1}, lines(6)),
         ({"since": "0s"}, ""),
         ({"kinds": ["missing"]}, lines(4)),
@@ -346,7 +348,7 @@ async def test_where_nothing_differs_that_is_told(scene: Scene) -> None:
     answer = await scene.run("diff", "6", "0s")
 
     ends = "from revision 6 (2026-01-05T00:00:00Z) to revision 6 (2026-01-05T00:00:00Z)"
-    assert answer == Run(0, f"nothing new {ends}\n", "")
+    assert answer == Run(0, f"no difference {ends}\n", "")
 
 
 # ── on a terminal ─────────────────────────────────────────────────────────────────────────────

@@ -363,7 +363,9 @@ async def test_a_reader_of_the_log_while_it_grows_reads_each_change_once(
             await scene.tell(*(entry(f"a/{n}", price) for n in range(3)))
         reader = tasks.create_task(follow(scene.client, news, until=201))  # it is behind already
         for price in range(71, 201):
-            news.put_nowait(await scene.tell(*(entry(f"a/{n}", price) for n in range(3))))
+            revision = await scene.tell(*(entry(f"a/{n}", price) for n in range(3)))
+            if revision % 3 == 0:  # the last one too
+                news.put_nowait(revision)
         read = await reader
         whole = await all_of(scene.client, f"{CHANGES}?limit=1000")
 
@@ -894,7 +896,7 @@ async def test_a_request_too_long_for_http_is_refused_and_harms_nobody(client: C
 
 
 LIMITS: Final = limits(
-    max_examples=200,
+    max_examples=150,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -1144,14 +1146,10 @@ async def test_a_deleted_database_has_no_past_until_it_is_made_anew(
     assert await shown(told.client) == present
     assert await shown(told.client, "?at=3") == present
     assert {one["id"] for one in await all_of(told.client, CHANGES)} == {*present}
-    for path in PAST:
-        assert (await told.client.get(path)).status == 200
+    for path in PAST:  # what is before the restored revision is not known whole
+        assert (await told.client.get(path.replace("from=1", "from=3"))).status == 200
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="what was written back from memory is told of earlier revisions as if it were all",
-)
 async def test_after_a_loss_no_catalog_is_told_that_never_was(lives: Lives, database: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
         database.with_name(database.name + suffix).unlink(missing_ok=True)

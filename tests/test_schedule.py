@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-import aiohttp
 import pytest
 import time_machine
 from hypothesis import given
@@ -20,6 +19,7 @@ from service.app import Service, service
 from service.catalog import Outcome, Reason
 from service.config import Settings
 from service.errors import RefreshError, UnbelievableError, UnreachableError
+from service.gateway import Gateway
 from service.schedule import BACKOFF_BASE_SECONDS, delay_after
 from tests.support import Running, query, running_service
 

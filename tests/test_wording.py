@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.catalog import KILOCODE, Change, Cursor, Fold, Kind, Origin, Pricing, Status
@@ -14,6 +14,9 @@ from service.wording import LONG, detail, details, folded, line, text
 AT = datetime(2026, 10, 1, 12, tzinfo=UTC)
 DAY = datetime(2026, 12, 1, tzinfo=UTC)
 STORY = "Once upon a time. " * 9
+
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no finding."""
 
 Pairs = dict[str, tuple[Any, Any]]
 
@@ -141,6 +144,7 @@ def test_details_are_a_line_a_field_and_a_new_model_has_none() -> None:
 VALUES = st.none() | st.booleans() | st.integers(0, 9) | st.text("ab c", max_size=90) | st.just(AT)
 
 
+@settings(CALM, max_examples=60)
 @given(
     st.dictionaries(
         st.sampled_from(sorted(set(TOPICS) - {"status"})),

@@ -79,7 +79,7 @@ LIMIT: Final = Parameter(
 )
 SINCE: Final = Parameter(
     name="since",
-    meaning="only what came after this revision, time, or place in the log",
+    meaning="only what came after this revision or place in the log, or since this time",
     accepts=f"{MOMENT_FORM}, or a place in the log (13.4211)",
     parse=_since,
 )
@@ -263,13 +263,7 @@ class Past:
         """The place in the log that `since` names; its beginning where nothing was given."""
         if not isinstance(since, str):
             return since or Cursor(0)
-        at = moment(since, self.clock())
-        try:
-            return Cursor((await self.history.resolve(at)).revision)
-        except MomentError as error:
-            if isinstance(at, datetime) and at < error.first.at:
-                return Cursor(0)
-            raise
+        return await self.history.place(moment(since, self.clock()))
 
     async def _news(self, limit: int, wanted: Wanted) -> list[Change | Fold]:
         """The last so many pieces of news, newest first. What was done in bulk is one of them.
