@@ -133,7 +133,7 @@ class Database:
         await self._notice_replacement()
         try:
             with _storage_errors():
-                async with self._engine.connect() as plain:
+                async with _connected(self._engine) as plain:
                     connection = await plain.execution_options(begin=begin)
                     async with connection.begin():
                         yield connection
@@ -199,6 +199,20 @@ class Database:
                     part.rename(aside.with_name(aside.name + suffix))
         self._is_suspect = False
         _log.error("database_set_aside", detail=error.detail, kept_as=str(aside))
+
+
+@asynccontextmanager
+async def _connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection. One that was being made when its task was cancelled is closed, not lost."""
+    opening = engine.connect()
+    making = asyncio.ensure_future(opening.start())
+    try:
+        _ = await asyncio.shield(making)
+        yield opening
+    finally:
+        await asyncio.wait([making])
+        if not making.exception():
+            await asyncio.shield(opening.close())
 
 
 def _engine(path: Path, options: Mapping[str, str]) -> AsyncEngine:

@@ -115,9 +115,9 @@ class Webhooks:
             teller.stop()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=drain_seconds)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for teller in self._tellers:
+            teller.break_off()
+        await asyncio.gather(*self._tasks)
 
     def status(self) -> list[WebhookHealth]:
         """How each is doing, from memory."""
@@ -152,6 +152,7 @@ class Teller:
         self._since = self._due = 0.0
         self._news = asyncio.Event()
         self._is_stopping = False
+        self._sending: asyncio.Task[Receipt] | None = None
         self._count = metrics.watch_webhook(webhook.name, lambda: self._account.pending)
         self._log = _log.bind(webhook=webhook.name, receiver=webhook.origin)
 
@@ -169,6 +170,11 @@ class Teller:
         """Begin nothing more."""
         self._is_stopping = True
         self._news.set()
+
+    def break_off(self) -> None:
+        """Wait for no receiver any longer. The database is never left in the middle of a word."""
+        if self._sending is not None:
+            self._sending.cancel()
 
     async def begin(self) -> None:
         """Take a place in the history. Where that cannot be stored, it is taken later."""
@@ -235,6 +241,8 @@ class Teller:
             ):
                 return False
             position = revision
+            if self._is_stopping:
+                break
         return True
 
     async def _revisions_after(self, position: int) -> AsyncIterator[tuple[int, list[Change]]]:
@@ -266,13 +274,26 @@ class Teller:
             return inf
         if (wait := self._seconds_until_due(delivery)) > 0:
             return wait
-        receipt = await self._courier.hand_over(delivery.message_id, delivery.body, self._clock())
+        receipt = await self._hand_over(delivery)
+        if receipt is None:
+            return inf
         attempt = self._judge(delivery, receipt)
         self._due = uptime() + attempt.wait_seconds
         self._tell(delivery, attempt)
         self._unrecorded = delivery, attempt
         await self._record()
         return 0.0
+
+    async def _hand_over(self, delivery: Delivery) -> Receipt | None:
+        """What the receiver said; None where that is not waited for, as all is being stopped."""
+        if self._is_stopping:
+            return None
+        self._sending = asyncio.create_task(
+            self._courier.hand_over(delivery.message_id, delivery.body, self._clock())
+        )
+        await asyncio.wait([self._sending])
+        sent, self._sending = self._sending, None
+        return None if sent.cancelled() else sent.result()
 
     def _seconds_until_due(self, delivery: Delivery) -> float:
         """By a clock that never jumps; the stored time counts once, when a message comes up."""

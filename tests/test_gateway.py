@@ -25,7 +25,8 @@ from fixtures.faults import Fault
 from fixtures.replay import ReplayGateway
 from service.catalog import Reason, Validators
 from service.errors import RefreshError, UnbelievableError, UnreachableError
-from service.gateway import Gateway, _retry_after
+from service.gateway import Gateway
+from service.headers import retry_after_seconds
 
 MIB = 2**20
 OCTOBER = fixtures.path("kilo-2026-10-01.json").read_bytes()
@@ -639,7 +640,7 @@ async def test_how_long_to_wait_is_read_from_the_answer(
     ],
 )
 def test_an_http_date_says_how_long_to_wait(sent: str, seconds: float | None) -> None:
-    assert _retry_after(sent, datetime(2026, 10, 1, 12, tzinfo=UTC)) == seconds
+    assert retry_after_seconds(sent, datetime(2026, 10, 1, 12, tzinfo=UTC)) == seconds
 
 
 _DATE_WORDS = st.sampled_from(
@@ -650,7 +651,7 @@ _DATE_WORDS = st.sampled_from(
 @settings(deadline=None)  # a loaded machine is no failure
 @given(st.one_of(st.text(), st.lists(_DATE_WORDS).map(" ".join)))
 def test_no_text_makes_the_wait_negative_or_raises(sent: str) -> None:
-    seconds = _retry_after(sent, datetime(2026, 10, 1, 12, tzinfo=UTC))
+    seconds = retry_after_seconds(sent, datetime(2026, 10, 1, 12, tzinfo=UTC))
 
     assert seconds is None or seconds >= 0
 
