@@ -336,10 +336,10 @@ SINCE: Final = {
     "1999-12-31": 0,
     "2026-10-01": 0,
     "2026-10-01T14:30:00+02:00": 1,
-    "2026-10-01T13:00:00Z": 2,
+    "2026-10-01T13:00:00Z": 1,
     "2099-01-01": 4,
     "90m": 2,
-    "0s": 4,
+    "0s": 3,
     "7d": 0,
 }
 """Places to begin at, when it is 15:00, and the revision that they come to: the first four were
