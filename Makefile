@@ -41,7 +41,7 @@ demo: .venv/runtime.stamp  ## Serve without network, from a replayed gateway
 ##@ Verify
 
 test: .venv/dev.stamp  ## Run the tests
-	@$(PY) -m pytest -n 4 $(ARGS)
+	@$(PY) -m pytest -n 3 --dist worksteal $(ARGS)
 
 # The wheel is made from the sdist, so that both are known to be whole.
 test-wheel: .venv/dev.stamp build/wheel-venv/stamp  ## Run the tests against the built wheel
@@ -54,7 +54,7 @@ test-wheel: .venv/dev.stamp build/wheel-venv/stamp  ## Run the tests against the
 	dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; trap 'exit 130' INT TERM; \
 	cp -R $(WHEEL_TEST_FILES) "$$dir"; cd "$$dir"; \
 	"$$python" -c "$$WHEEL_IS_UNDER_TEST"; \
-	"$$python" -m pytest -n 4 $(ARGS)
+	"$$python" -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: check-format check-lint check-types check-imports check-migrations check-docs  ## Check format, lint, types, imports, migrations and docs
 	@echo '== all checks passed'

@@ -5,6 +5,7 @@ Everything that is only true of SQLite is in this module.
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -65,6 +66,7 @@ class Database:
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
         self._engine: AsyncEngine | None = None
+        self._users: Counter[AsyncEngine] = Counter()
         self._identity: tuple[int, int] | None = None
         self._is_suspect = False
         self.is_read_only = False
@@ -109,8 +111,24 @@ class Database:
     async def close(self) -> None:
         """Close every connection; `open` may follow."""
         engine, self._engine = self._engine, None
-        if engine is not None:
+        if engine is not None and not self._users[engine]:
             await engine.dispose()
+
+    @asynccontextmanager
+    async def _used(self, engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+        """Whoever uses an engine last that was closed meanwhile clears it away.
+
+        What is given back to a pool after its disposal would stay open.
+        """
+        self._users[engine] += 1
+        try:
+            yield engine
+        finally:
+            self._users[engine] -= 1
+            if not self._users[engine]:
+                del self._users[engine]
+                if engine is not self._engine:
+                    await asyncio.shield(engine.dispose())
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -133,7 +151,7 @@ class Database:
         await self._notice_replacement()
         try:
             with _storage_errors():
-                async with _connected(self._engine) as plain:
+                async with self._used(self._engine) as engine, _connected(engine) as plain:
                     connection = await plain.execution_options(begin=begin)
                     async with connection.begin():
                         yield connection

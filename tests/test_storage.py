@@ -11,6 +11,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
@@ -142,6 +143,45 @@ async def test_the_file_keeps_a_write_ahead_log_and_foreign_keys_hold(
         assert (await connection.exec_driver_sql("PRAGMA foreign_keys")).scalar() == 1
         assert (await connection.exec_driver_sql("PRAGMA busy_timeout")).scalar() == 2000
     await store.close()
+
+
+async def open_connections() -> int:
+    """Each has a thread, which ends soon after it is closed."""
+    workers = [one for one in threading.enumerate() if "connection_worker" in one.name]
+    for worker in workers:
+        await asyncio.to_thread(worker.join, 2)
+    return sum(worker.is_alive() for worker in workers)
+
+
+async def test_a_database_that_is_closed_under_a_reader_leaves_no_connection(
+    tmp_path: Path,
+) -> None:
+    database = Database(tmp_path / "catalog.db")
+    await database.open()
+
+    async with database.read():
+        await database.close()  # as when the file was replaced
+
+    assert await open_connections() == 0
+
+
+async def test_a_reader_that_is_cancelled_leaves_no_connection(tmp_path: Path) -> None:
+    database = Database(tmp_path / "catalog.db")
+    await database.open()
+
+    async def read() -> None:
+        async with database.read():
+            await asyncio.Event().wait()
+
+    for turns in range(12):  # cancelled while it connects, and later
+        reader = asyncio.create_task(read())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reader.cancel()
+        await asyncio.wait([reader])
+    await database.close()
+
+    assert await open_connections() == 0
 
 
 async def test_a_stop_leaves_one_file(settings: Settings, database: Path) -> None:
