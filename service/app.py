@@ -15,7 +15,9 @@ import uvloop
 from aiohttp import web
 
 from service import __version__
+from service.api.answers import Answers
 from service.api.conditional import Responder
+from service.api.foreign import Foreign
 from service.api.past import Past
 from service.api.routes import Api
 from service.api.status import ServiceHealth, SourceHealth
@@ -24,6 +26,7 @@ from service.archive import Archive
 from service.catalog import FALLBACK, KILOCODE, Catalog, Cause, Reason, Refresh, Revision, utc_now
 from service.config import Settings, misspelt_variables
 from service.database import Database
+from service.dialects.dialect import Provider
 from service.errors import AbsentError, ListenError
 from service.gateway import Gateway
 from service.history import History
@@ -39,6 +42,8 @@ from service.store import Store
 from service.webhooks import Webhooks
 
 _T = TypeVar("_T")
+ANSWERS_BYTES: Final = 32 * 2**20
+"""For answers about the present that were made for a question, until the next snapshot."""
 USER_AGENT: Final = f"model-catalog/{__version__}"
 KEEPALIVE_SECONDS: Final = 75.0
 SWITCH_SECONDS: Final = 0.0005
@@ -110,7 +115,10 @@ class Service:
         )
         streams = Streams(self.history, self.present, limit=self.settings.stream_limit)
         self.metrics.watch_streams(lambda: streams.open)
+        answers = Answers(ANSWERS_BYTES)
+        self.present.subscribe(answers.clear)
         api = Api(
+            foreign=Foreign(present=self.present, responder=responder, answers=answers),
             past=past,
             streams=streams,
             present=self.present,
@@ -156,7 +164,7 @@ async def _parts(
             fallback=FALLBACK,
             gateway=_gateway(settings, await stack.enter_async_context(session)),
             store=store,
-            readers=Publisher(present, metrics),
+            readers=Publisher(present, metrics, _provider(settings)),
             metrics=metrics,
             clock=clock,
             grace=timedelta(seconds=settings.removal_grace),
@@ -187,6 +195,10 @@ async def _parts(
             schedule=schedule,
             webhooks=webhooks,
         )
+
+
+def _provider(settings: Settings) -> Provider:
+    return Provider(url=str(settings.gateway_url).rstrip("/"))
 
 
 def _gateway(settings: Settings, session: aiohttp.ClientSession) -> Gateway:

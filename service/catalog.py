@@ -238,6 +238,18 @@ class Catalog:
     """When the list last changed in any way, its order included; never before `updated_at`."""
     rows: tuple[Row, ...]
     removed: tuple[Row, ...] = ()
+    _by_name: dict[str, Row] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def find(self, name: str) -> Row | None:
+        """The model of that ref or id, removed ones too.
+
+        A ref is unambiguous, so it wins over an id that looks like one.
+        """
+        if not self._by_name:
+            rows = (*self.rows, *self.removed)
+            self._by_name.update((row.model.id, row) for row in reversed(rows))
+            self._by_name.update((row.model.ref, row) for row in rows)
+        return self._by_name.get(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

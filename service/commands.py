@@ -15,7 +15,8 @@ from service.database import Database
 from service.dialects import native
 from service.errors import UsageError
 from service.merge import catalog_of
-from service.query import find, moment
+from service.query.moments import moment
+from service.query.names import find
 from service.snapshot import models_body
 from service.store import Recent, Store
 from service.tables import SCHEMA

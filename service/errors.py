@@ -1,9 +1,13 @@
 """One short tree of errors. Each carries facts, makes its own sentence, and has a reason code."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from service.catalog import Reason, Revision
+
+MAX_SHOWN: Final = 300
+"""Characters of what was asked for that a message repeats: more than any ref has."""
 
 
 class CatalogError(Exception):
@@ -29,10 +33,28 @@ class UnknownModelError(CatalogError):
     """There is no such model; `nearest` are ids that look like it."""
 
     def __init__(self, wanted: str, nearest: list[str]) -> None:
-        self.wanted = wanted
+        self.wanted = wanted = wanted[:MAX_SHOWN]
         self.nearest = nearest
         hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
         super().__init__(f"there is no model {wanted!r}{hint}")
+
+
+class UntoldModelError(CatalogError):
+    """A model that a format cannot tell of truthfully, or one that is no longer on offer."""
+
+    def __init__(self, wanted: str) -> None:
+        self.wanted = wanted
+        super().__init__(f"{wanted!r} cannot be told in this format; see /catalog/models/{wanted}")
+
+
+class ParameterError(CatalogError):
+    """A parameter of a question that cannot be used; `nearest` are words that it would take."""
+
+    def __init__(self, parameter: str, detail: str, nearest: Sequence[str] = ()) -> None:
+        self.parameter = parameter
+        self.detail = detail
+        self.nearest = list(nearest)
+        super().__init__(detail)
 
 
 class MomentError(CatalogError):

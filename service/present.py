@@ -25,6 +25,8 @@ class Present:
         self._stale_from = float("-inf")
         self.version = 0
         """One more with each snapshot and check: tells whether what was derived still holds."""
+        self.generation = 0
+        """One more with each snapshot."""
         self.snapshot: Snapshot | None = None
         self._listeners: list[Callable[[], None]] = []
         self.checked_at: datetime | None = None
@@ -39,6 +41,7 @@ class Present:
     def publish(self, snapshot: Snapshot) -> None:
         """Serve this from now on."""
         self.snapshot = snapshot
+        self.generation += 1
         self.version += 1
         for tell in self._listeners:
             tell()

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Final
 
 from service.catalog import Stored
+from service.dialects.dialect import Provider
 from service.merge import catalog_of
 from service.metrics import Metrics
 from service.present import Present
@@ -22,17 +23,21 @@ _settled = count(1)
 class Publisher:
     """Makes snapshots, and swaps them in for whoever reads the present."""
 
-    def __init__(self, present: Present, metrics: Metrics) -> None:
+    def __init__(self, present: Present, metrics: Metrics, provider: Provider) -> None:
         self._present = present
         self._metrics = metrics
+        self._provider = provider
 
     async def prepare(self, stored: Stored) -> Callable[[], None]:
         """Encode it. The call that is returned shows it to every reader."""
-        return partial(self._show, await asyncio.to_thread(_snapshot_of, stored))
+        return partial(self._show, await asyncio.to_thread(self._snapshot_of, stored))
 
     def confirm(self, checked_at: datetime, age_seconds: float = 0.0) -> None:
         """What is shown was what the source says at that time, which is so long ago."""
         self._present.confirm(checked_at, age_seconds)
+
+    def _snapshot_of(self, stored: Stored) -> Snapshot:
+        return snapshot(catalog_of(stored), self._provider)
 
     def _show(self, made: Snapshot) -> None:
         self._present.publish(made)
@@ -50,10 +55,6 @@ class Nobody:
 
     def confirm(self, checked_at: datetime, age_seconds: float = 0.0) -> None:
         """Nobody asks."""
-
-
-def _snapshot_of(stored: Stored) -> Snapshot:
-    return snapshot(catalog_of(stored))
 
 
 def _settle_memory() -> None:

@@ -19,7 +19,9 @@ from service.dialects import native
 from service.diff import TOPICS, Topic, Wanted, fields_of, fold
 from service.errors import StorageError, UsageError
 from service.history import History
-from service.query import find, moment, nearest
+from service.query.moments import moment
+from service.query.names import find
+from service.spelling import nearest
 
 LINES: Final = 50
 """Of the log of changes, where nobody says how many and since when."""

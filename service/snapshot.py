@@ -1,7 +1,8 @@
 """Stage 5, catalog → bytes: every answer of one revision, each coding made once. Pure.
 
-Lists are encoded before they are published, single models when they are first asked for. A reader
-that holds a snapshot sees one generation, whatever is published next.
+Lists are made before they are published, single models when they are first asked for, and so are
+the codings of all but our own list. A reader that holds a snapshot sees one generation, whatever is
+published next.
 """
 
 import gzip
@@ -16,7 +17,8 @@ import orjson
 import zstandard
 
 from service.catalog import Catalog, Census, Row
-from service.dialects import native, openai
+from service.dialects import DIALECTS, native
+from service.dialects.dialect import NOTHING, Asked, Dialect, Endpoint, Provider
 
 MIN_COMPRESSED_BYTES: Final = 256
 """A smaller body is sent as it is: compressing it saves no packet."""
@@ -46,19 +48,27 @@ class Variant:
 class Document:
     """A JSON body in every coding, each encoded once."""
 
-    __slots__ = ("_digest", "_variants", "body", "omitted")
+    __slots__ = ("_digest", "_variants", "answers", "body", "omitted", "stamp")
 
     def __init__(self, body: bytes, *, omitted: int = 0) -> None:
         self.body = body
         self.omitted = omitted
         """Models that this document's format cannot say truthfully."""
-        self._digest = hashlib.blake2b(body, digest_size=16).hexdigest()
+        # What Crush computes of its own copy, and asks with: so it gets its 304.
+        self._digest = hashlib.sha256(body).hexdigest()[:32]
         self._variants = {IDENTITY: Variant(IDENTITY, body, f'"{self._digest}"')}
+        self.answers: dict[tuple[str, ...], Any] = {}
+        """What the edge has decided about it, as of `stamp`; gone when the document is."""
+        self.stamp: object = None
 
     @property
     def codings(self) -> tuple[str, ...]:
         """The codings to choose from, in our order of preference."""
         return _ALL if len(self.body) >= MIN_COMPRESSED_BYTES else _NONE
+
+    def has(self, coding: str) -> bool:
+        """Whether that coding is made already."""
+        return coding in self._variants
 
     def variant(self, coding: str) -> Variant:
         """The document in one coding; encoded on first use, then kept."""
@@ -91,6 +101,30 @@ class Documents:
         return document
 
 
+class Spoken:
+    """A catalog in one dialect: what asks for nothing in particular is made ahead."""
+
+    def __init__(self, dialect: Dialect, catalog: Catalog, provider: Provider) -> None:
+        self.dialect = dialect
+        self._subject = dialect.subject(catalog, provider)
+        self.omitted = self._subject.omitted
+        """Models that cannot be told truthfully in it."""
+        fixed = [endpoint for endpoint in dialect.endpoints if endpoint.is_fixed]
+        self._fixed = {endpoint: self._document(endpoint, NOTHING) for endpoint in fixed}
+
+    def fixed(self, endpoint: Endpoint) -> Document:
+        """What the endpoint answers to those who ask nothing in particular."""
+        return self._fixed[endpoint]
+
+    def answer(self, endpoint: Endpoint, asked: Asked) -> Document:
+        """What it answers to this. Raises UnknownModelError and UntoldModelError."""
+        return self._fixed[endpoint] if not asked else self._document(endpoint, asked)
+
+    def _document(self, endpoint: Endpoint, asked: Asked) -> Document:
+        body = self.dialect.body(endpoint, self._subject, asked)
+        return Document(body, omitted=0 if endpoint.is_about_one else self.omitted)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """Everything that is served of one revision."""
@@ -100,25 +134,20 @@ class Snapshot:
     models: Document
     model: Documents
     """By ref and by id, tombstones too."""
-    openai_models: Document
-    openai_model: Documents
+    spoken: Mapping[str, Spoken]
+    """By name of the dialect."""
 
 
-def snapshot(catalog: Catalog) -> Snapshot:
+def snapshot(catalog: Catalog, provider: Provider) -> Snapshot:
     """Encode a catalog."""
     rows = [(row, _json(native.model(row))) for row in catalog.rows]
-    offered = [(row, _json(openai.model(row))) for row in catalog.rows if openai.offers(row)]
     removed = [(row, _json(native.model(row))) for row in catalog.removed]
-    openai_models = Document(
-        _joined(openai.envelope(catalog), offered), omitted=len(rows) - len(offered)
-    )
     return Snapshot(
         catalog=catalog,
         census=census(catalog),
         models=Document(_joined(native.envelope(catalog), rows)).encode(),
         model=Documents(_by_name([*rows, *removed])),
-        openai_models=openai_models.encode(),
-        openai_model=Documents(_by_name([(row, openai.single(body)) for row, body in offered])),
+        spoken={dialect.name: Spoken(dialect, catalog, provider) for dialect in DIALECTS},
     )
 
 

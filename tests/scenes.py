@@ -32,11 +32,13 @@ from service.catalog import (
     Version,
 )
 from service.database import Database
-from service.dialects import native
+from service.dialects import DIALECTS, native
+from service.dialects.dialect import Provider
 from service.diff import ANY, Wanted
 from service.history import History, Page
 from service.lifecycle import advance, reread
 from service.merge import catalog_of
+from service.snapshot import Document, Snapshot, snapshot
 from service.store import Store
 
 _T = TypeVar("_T")
@@ -291,3 +293,21 @@ async def all_pages(ask: Callable[..., Awaitable[Page[_T]]]) -> list[_T]:
         assert isinstance(page.next, int)
         assert before is None or page.next < before
         before = page.next
+
+
+# ── what is served ────────────────────────────────────────────────────────────────────────────
+
+PROVIDER = Provider(url="https://gateway.example/api/gateway")
+
+
+def snapshot_of(catalog: Catalog) -> Snapshot:
+    return snapshot(catalog, PROVIDER)
+
+
+def spoken(made: Snapshot, path: str, **asked: str) -> Document:
+    """What the endpoint at that pattern answers."""
+    for dialect in DIALECTS:
+        for endpoint in dialect.endpoints:
+            if path in endpoint.paths:
+                return made.spoken[dialect.name].answer(endpoint, asked)
+    raise LookupError(path)

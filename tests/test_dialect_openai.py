@@ -12,11 +12,11 @@ import pytest
 
 import fixtures
 from service.catalog import FALLBACK, Catalog, Cost, Life, Model, Origin, Row
-from service.dialects import openai
+from service.errors import UnknownModelError, UntoldModelError
 from service.lifecycle import advance
 from service.merge import merge
 from service.normalise import normalise
-from service.snapshot import snapshot
+from tests.scenes import snapshot_of, spoken
 
 Json = dict[str, Any]
 
@@ -80,7 +80,7 @@ def catalog_of_list(name: str) -> Catalog:
 
 
 def document(catalog: Catalog) -> Any:
-    return orjson.loads(snapshot(catalog).openai_models.body)
+    return orjson.loads(spoken(snapshot_of(catalog), "/v1/models").body)
 
 
 def said(**facts: Any) -> Json:
@@ -161,7 +161,7 @@ def test_the_list_holds_each_model_with_a_context_window_once_and_counts_the_oth
     catalog = catalog_of_list(name)
     offered = [row.model.id for row in catalog.rows if row.model.context_window]
 
-    made = snapshot(catalog).openai_models
+    made = spoken(snapshot_of(catalog), "/v1/models")
 
     assert [row["id"] for row in orjson.loads(made.body)["data"]] == offered
     assert len(set(offered)) == len(offered)
@@ -170,7 +170,7 @@ def test_the_list_holds_each_model_with_a_context_window_once_and_counts_the_oth
 
 
 def test_of_our_own_lists_nothing_is_left_out_and_of_the_hostile_one_only_what_must_be() -> None:
-    omitted = [snapshot(catalog_of_list(name)).openai_models.omitted for name in LISTS]
+    omitted = [spoken(snapshot_of(catalog_of_list(name)), "/v1/models").omitted for name in LISTS]
 
     assert omitted == [0, 0, 14]
 
@@ -197,7 +197,7 @@ def test_the_list_says_how_long_it_is_and_how_it_begins_and_ends() -> None:
 def test_no_row_at_all_is_still_a_list() -> None:
     catalog = Catalog(revision=1, updated_at=AT, modified_at=AT, rows=())
 
-    made = openai.envelope(catalog)
+    made = document(catalog)
 
     assert (made["total_count"], made["first_id"], made["last_id"]) == (0, None, None)
 
@@ -290,13 +290,12 @@ def test_a_row_tells_its_facts_in_the_words_of_each_client() -> None:
 
 
 def test_one_model_is_bare_for_some_clients_and_under_data_for_others() -> None:
-    made = snapshot(catalog_of_list(LISTS[0]))
-    listed = orjson.loads(made.openai_models.body)["data"]
+    made = snapshot_of(catalog_of_list(LISTS[0]))
+    listed = orjson.loads(spoken(made, "/v1/models").body)["data"]
 
     for row in listed:
         for name in (row["id"], f"kilocode/{row['id']}"):
-            single = made.openai_model.get(name)
-            assert single is not None
+            single = spoken(made, "/v1/models/{id:.+}", id=name)
             assert orjson.loads(single.body) == {**row, "data": row}
     assert len({row["id"] for row in listed}) == 47
 
@@ -304,7 +303,110 @@ def test_one_model_is_bare_for_some_clients_and_under_data_for_others() -> None:
 def test_a_model_that_cannot_be_listed_cannot_be_asked_for_either() -> None:
     hidden = Model(source="kilocode", id="x/y", name="X: Y")
 
-    made = snapshot(catalog_of(hidden))
+    made = snapshot_of(catalog_of(hidden))
 
-    assert made.openai_model.get("x/y") is None
+    with pytest.raises(UntoldModelError):
+        spoken(made, "/v1/models/{id:.+}", id="x/y")
     assert made.model.get("x/y") is not None
+
+
+# ---- pages
+
+
+def paged(**asked: str) -> Json:
+    made = snapshot_of(catalog_of_list(LISTS[0]))
+    page: Json = orjson.loads(spoken(made, "/v1/models", **asked).body)
+    return page
+
+
+def ids(page: Json) -> list[str]:
+    return [row["id"] for row in page["data"]]
+
+
+ALL = ids(paged())
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 46, 47, 48, 1000])
+def test_pages_by_offset_are_the_whole_list_and_end_with_a_shorter_one(size: int) -> None:
+    found: list[str] = []
+    while True:
+        page = paged(offset=str(len(found)), limit=str(size))
+        found += ids(page)
+        assert page["total_count"] == len(ALL)
+        assert page["has_more"] == (len(found) < len(ALL))
+        if len(page["data"]) < size:
+            break
+        assert len(found) <= len(ALL)
+
+    assert found == ALL
+    assert page["links"] == {"next": None}
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 46, 47, 48, 1000])
+def test_pages_by_the_last_id_are_the_whole_list_and_end_when_no_more_is_said(size: int) -> None:
+    page = paged(limit=str(size))
+    found = ids(page)
+    while page["has_more"]:
+        assert page["last_id"] == found[-1]
+        page = paged(limit=str(size), after_id=page["last_id"])
+        found += ids(page)
+
+    assert found == ALL
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 46, 47, 48, 1000])
+def test_pages_before_an_id_are_what_comes_before_it(size: int) -> None:
+    page = paged(limit=str(size), before_id=ALL[-1])
+    found = ids(page)
+    while page["has_more"]:
+        page = paged(limit=str(size), before_id=page["first_id"])
+        found = ids(page) + found
+
+    assert found == ALL[:-1]
+
+
+@pytest.mark.parametrize("nonsense", ["", "-1", "0x10", "1e3", "ten", "٣", "9" * 30])
+def test_a_limit_or_an_offset_that_is_no_number_is_ignored(nonsense: str) -> None:
+    assert ids(paged(limit=nonsense)) == ALL
+    assert ids(paged(offset=nonsense)) == ALL
+
+
+def test_a_page_after_a_model_that_is_not_listed_is_refused() -> None:
+    with pytest.raises(UnknownModelError, match="kilo/auto"):
+        paged(after_id="kilo/atuo")
+
+
+# ---- the other endpoints
+
+
+def test_the_count_is_that_of_the_list() -> None:
+    made = snapshot_of(catalog_of_list(LISTS[2]))
+
+    assert orjson.loads(spoken(made, "/v1/models/count").body) == {
+        "data": {"count": len(orjson.loads(spoken(made, "/v1/models").body)["data"])}
+    }
+
+
+def test_a_model_is_found_by_author_and_slug() -> None:
+    made = snapshot_of(catalog_of_list(LISTS[0]))
+    path = "/v1/model/{author}/{slug:.+}"
+
+    found = orjson.loads(
+        spoken(made, path, author="halcyon-row", slug="kingfisher-3:thinking").body
+    )
+
+    assert (
+        found["data"]
+        == orjson.loads(
+            spoken(made, "/v1/models/{id:.+}", id="halcyon-row/kingfisher-3:thinking").body
+        )["data"]
+    )
+
+
+def test_nobody_is_named_who_serves_a_model_as_the_gateway_does_not_say() -> None:
+    made = snapshot_of(catalog_of_list(LISTS[0]))
+
+    found = orjson.loads(spoken(made, "/v1/models/{id:.+}/endpoints", id="kilo/auto").body)["data"]
+
+    assert found["endpoints"] == []
+    assert (found["id"], found["name"]) == ("kilo/auto", "Kilo Auto")

@@ -8,7 +8,9 @@ from typing import Final
 import pytest
 
 import service
+from service.api.route import plain
 from service.config import describe
+from service.dialects import DIALECTS
 from service.diff import Topic, fields_of
 from service.tables import metadata
 from tests.support import Running, query
@@ -53,13 +55,24 @@ def test_the_readme_tells_of_every_setting_as_the_code_does() -> None:
 async def test_the_readme_tells_of_every_route_and_of_no_other(running: Running) -> None:
     told = table("README.md", "Method", "Path", "Answer")
 
+    foreign = {path for dialect in DIALECTS for one in dialect.endpoints for path in one.paths}
     declared = {
         (route.method, route.resource.canonical)
         for route in running.service.application().router.routes()
         if route.resource and route.method not in {"HEAD", "*"}
     }
-    assert sorted((code(method), code(path)) for method, path, _ in told) == sorted(declared)
+    own = {(method, path) for method, path in declared if path not in set(map(plain, foreign))}
+    assert sorted((code(method), code(path)) for method, path, _ in told) == sorted(own)
     assert all(answer for _, _, answer in told)
+
+
+def test_the_readme_tells_of_every_dialect_and_of_no_other() -> None:
+    told = table("README.md", "Path", "Format", "`export`", "Read by")
+
+    assert [(code(path), title, code(name), readers) for path, title, name, readers in told] == [
+        (plain(dialect.endpoints[0].paths[0]), dialect.title, dialect.name, dialect.readers)
+        for dialect in DIALECTS
+    ]
 
 
 def test_the_architecture_has_one_line_for_every_module_and_no_other() -> None:

@@ -32,6 +32,7 @@ from tests.support import Answer, Client, Clock, Running, client_of, running_ser
 LIST: Final = "/catalog/models"
 PRESENT: Final = (LIST, f"{LIST}/kilo/auto", "/v1/models", "/v1/models/kilo/auto")
 KNOWN_ID: Final = "halcyon-row/kingfisher-3:thinking"
+OPENAI_PATHS: Final = ("/v1/", "/api/v1/", "/api/gateway/", "/api/openrouter/")
 ADMIN: Final = {"Authorization": "Bearer let-me-in"}
 KEYS: Final = """
     ref source id name author description badges input output reasoning reasoningEfforts tools
@@ -114,6 +115,13 @@ def resources(running: Running, method: str) -> list[str]:
     ]
 
 
+def filled(pattern: str, model_id: str = "kilo/auto") -> str:
+    """A path of that pattern."""
+    author, _, slug = model_id.partition("/")
+    values = {"id": model_id, "author": author, "slug": slug, "provider": "openrouter"}
+    return pattern.format_map(values)
+
+
 NEEDED: Final = {"/catalog/diff": "?from=1"}
 """What some paths cannot be asked without."""
 
@@ -127,7 +135,7 @@ def assert_shaped(answer: Answer, path: str, status: int) -> Any:
     """The one shape of an error on that side of the house; returns its body."""
     assert answer.status == status, (path, answer)
     body = answer.json()
-    if path.startswith("/v1/"):
+    if path.startswith(OPENAI_PATHS):
         assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
         assert body.keys() == {"error"}
         assert body["error"].keys() == {"message", "type", "param", "code"}
@@ -173,7 +181,7 @@ async def test_a_model_on_its_own_is_its_row_of_the_list(client: Client) -> None
 async def test_head_has_the_headers_of_get_and_no_body(client: Client, running: Running) -> None:
     unknown = ["/nothing", f"{LIST}/nothing", "/v1/models/nothing", f"{LIST}?nothing=1"]
     for pattern in [*ending(running), *unknown]:
-        path = pattern.replace("{id}", "kilo/auto")
+        path = filled(pattern) if "{" in pattern else pattern
         get, head = await client.get(path), await client.ask("HEAD", path)
         moving = {"Date"} | ({"Content-Length"} if path == "/metrics" else set())
         assert head.status == get.status
@@ -314,7 +322,7 @@ def if_none_match(own: str, other: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("path", PRESENT)
 async def test_a_tag_is_compared_as_rfc_9110_says(client: Client, path: str) -> None:
     own = (await client.get(path, accept_encoding="gzip")).headers["ETag"]
-    other = (await client.get(path)).headers["ETag"]
+    other = (await client.get(path, accept_encoding="br")).headers["ETag"]
     assert own != other
 
     for status, values in if_none_match(own, other).items():
@@ -613,7 +621,7 @@ async def test_a_repeated_parameter_is_refused(client: Client, gateway: ReplayGa
 async def test_a_dialect_ignores_parameters_it_does_not_know(client: Client) -> None:
     for path in ("/v1/models", "/v1/models/kilo/auto"):
         plain = await client.get(path)
-        for query in ("limit=1000", "limit=9&limit=8", "q=%ff&q=x", "=", "a;b"):
+        for query in ("lmit=9", "limt=9&limt=8", "q=%ff&q=x", "=", "a;b"):
             asked = await client.get(f"{path}?{query}")
             assert (asked.status, asked.body) == (200, plain.body), query
 
@@ -625,7 +633,7 @@ async def test_a_wrong_method_is_told_the_right_ones_on_every_route(
     client: Client, running: Running
 ) -> None:
     for pattern in resources(running, "GET"):
-        path = pattern.replace("{id}", "kilo/auto")
+        path = filled(pattern)
         for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "LOCK"):
             answer = await client.ask(method, path)
             detail = str(assert_shaped(answer, path, 405))
@@ -731,10 +739,10 @@ async def test_every_error_of_every_route_has_the_shape_of_its_side(
     await running.service.refresher.run()
     client = running.client
     for pattern in ending(running):
-        path = pattern.replace("{id}", "nothing/like-it")
+        path = filled(pattern, "nothing/like-it")
         assert_shaped(await client.ask("DELETE", path), path, 405)
         assert_shaped(await client.get(f"{path}/%20/nothing"), path, 404)
-        if "{id}" in pattern:
+        if path != pattern:
             assert_shaped(await client.get(path), path, 404)
         if pattern == "/" or pattern.startswith("/catalog/"):
             assert_shaped(await client.get(f"{path}?nothing=1"), path, 400)
@@ -752,7 +760,7 @@ async def test_a_defect_is_a_500_of_the_same_shape_that_tells_nothing(running: R
     async with serving(broken.application()) as client:
         statuses = set()
         for pattern in ending(running):
-            path = pattern.replace("{id}", "kilo/auto")
+            path = filled(pattern)
             answer = await client.get(path + NEEDED.get(path, ""))
             statuses.add(answer.status)
             assert b"let-me-in" not in answer.body

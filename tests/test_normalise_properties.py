@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.catalog import Cost, Life, Listing, Model, Pricing, Row
-from service.dialects import native, openai
+from service.dialects import DIALECTS, native
 from service.errors import UnbelievableError
 from service.normalise import EFFORTS, MODALITIES, normalise
+from tests.scenes import PROVIDER
 
 SOURCE = "kilocode"
 AT = datetime(2026, 10, 1, tzinfo=UTC)
@@ -101,8 +102,9 @@ def assert_encodable(model: Model) -> None:
     for name in ("created", "expiresAt"):
         if own[name] is not None:
             assert datetime.fromisoformat(own[name]).tzinfo == UTC
-    if openai.offers(row):
-        assert orjson.loads(orjson.dumps(openai.model(row)))["id"] == model.id
+    for dialect in DIALECTS:
+        told = dialect.row(row, PROVIDER)
+        assert told is None or orjson.loads(orjson.dumps(told))
 
 
 def assert_valid(model: Model) -> None:

@@ -8,7 +8,9 @@ import fixtures
 from service.catalog import Catalog, Life, Model, Row
 from service.errors import UnknownModelError
 from service.normalise import normalise
-from service.query import MOMENT_FORM, find, moment, nearest
+from service.query.moments import MOMENT_FORM, moment
+from service.query.names import find
+from service.spelling import nearest
 
 KNOWN = [
     model.id

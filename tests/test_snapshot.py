@@ -12,6 +12,7 @@ import zstandard
 import fixtures
 from service.catalog import FALLBACK, Catalog, Cost, Life, Model, Origin, Row, Status
 from service.dialects import native, openai
+from service.errors import UnknownModelError, UntoldModelError
 from service.lifecycle import advance
 from service.merge import merge
 from service.normalise import normalise
@@ -20,9 +21,10 @@ from service.snapshot import (
     MIN_COMPRESSED_BYTES,
     Document,
     Documents,
+    Snapshot,
     models_body,
-    snapshot,
 )
+from tests.scenes import PROVIDER, snapshot_of, spoken
 
 AT = datetime(2026, 10, 1, 12, tzinfo=UTC)
 LIFE = Life(first_seen=AT, updated_at=AT, revision=1)
@@ -76,6 +78,10 @@ def one(documents: Documents, name: str) -> Any:
     return json.loads(document.body)
 
 
+def union(made: Snapshot, name: str) -> Any:
+    return json.loads(spoken(made, "/v1/models/{id:.+}", id=name).body)
+
+
 # ---- bodies
 
 
@@ -89,7 +95,7 @@ def test_the_list_is_its_envelope_and_every_row_on_offer(of: Catalog) -> None:
         "data": [native.model(each) for each in of.rows],
     }
 
-    body = snapshot(of).models.body
+    body = snapshot_of(of).models.body
 
     assert json.loads(body) == naive(expected)
     assert list(json.loads(body)) == list(expected)
@@ -97,25 +103,26 @@ def test_the_list_is_its_envelope_and_every_row_on_offer(of: Catalog) -> None:
 
 
 @pytest.mark.parametrize("of", [OCTOBER, AGED], ids=["october", "aged"])
-def test_the_openai_list_is_its_envelope_and_every_row_that_it_can_say(of: Catalog) -> None:
-    rows = [openai.model(each) for each in of.rows if openai.offers(each)]
+def test_the_openai_list_is_every_row_that_it_can_say(of: Catalog) -> None:
+    rows = [told for each in of.rows if (told := openai.row(each, PROVIDER))]
 
-    body = snapshot(of).openai_models.body
+    made = json.loads(spoken(snapshot_of(of), "/v1/models").body)
 
-    assert json.loads(body) == naive({**openai.envelope(of), "data": rows})
+    assert made["data"] == naive(rows)
+    assert made["total_count"] == len(rows)
 
 
 def test_a_catalog_without_rows_is_still_json() -> None:
-    made = snapshot(catalog())
+    made = snapshot_of(catalog())
 
     assert json.loads(made.models.body)["data"] == []
-    assert json.loads(made.openai_models.body)["data"] == []
+    assert json.loads(spoken(made, "/v1/models").body)["data"] == []
 
 
 def test_every_key_of_a_model_is_present_even_when_nothing_is_known() -> None:
     bare = row("a/b")
 
-    made = one(snapshot(catalog(bare)).model, "a/b")
+    made = one(snapshot_of(catalog(bare)).model, "a/b")
 
     assert made.keys() == json.loads(orjson.dumps(native.model(OCTOBER.rows[0]))).keys()
     assert made["cost"].keys() == {
@@ -132,7 +139,7 @@ def test_every_key_of_a_model_is_present_even_when_nothing_is_known() -> None:
 
 
 def test_the_fallback_row_is_exactly_what_the_contract_says() -> None:
-    made = one(snapshot(OCTOBER).model, "kilo/auto")
+    made = one(snapshot_of(OCTOBER).model, "kilo/auto")
 
     assert made == {
         "ref": "kilocode/kilo/auto",
@@ -181,7 +188,7 @@ def test_the_fallback_row_is_exactly_what_the_contract_says() -> None:
 def test_a_price_has_no_more_digits_than_it_needs(usd: float, text: bytes) -> None:
     priced = replace(row("a/b").model, cost=Cost(input=usd))
 
-    document = snapshot(catalog(replace(row("a/b"), model=priced))).model.get("a/b")
+    document = snapshot_of(catalog(replace(row("a/b"), model=priced))).model.get("a/b")
 
     assert document is not None
     assert b'"cost":{"input":' + text + b',"output":null' in document.body
@@ -197,7 +204,7 @@ def test_a_price_has_no_more_digits_than_it_needs(usd: float, text: bytes) -> No
 def test_a_time_is_rfc_3339_however_early(at: datetime, text: str) -> None:
     dated = replace(row("a/b").model, expires_at=at)
 
-    made = snapshot(catalog(replace(row("a/b"), model=dated)))
+    made = snapshot_of(catalog(replace(row("a/b"), model=dated)))
 
     assert one(made.model, "a/b")["expiresAt"] == text
 
@@ -206,7 +213,7 @@ def test_a_time_is_rfc_3339_however_early(at: datetime, text: str) -> None:
 
 
 def test_every_model_is_found_by_id_and_by_ref() -> None:
-    made = snapshot(AGED)
+    made = snapshot_of(AGED)
 
     for each in (*AGED.rows, *AGED.removed):
         assert one(made.model, each.model.id) == naive(native.model(each))
@@ -214,27 +221,28 @@ def test_every_model_is_found_by_id_and_by_ref() -> None:
 
 
 def test_a_tombstone_is_found_and_not_listed() -> None:
-    made = snapshot(AGED)
+    made = snapshot_of(AGED)
 
     assert one(made.model, "stealth/bittern")["status"] == "removed"
     listed = {each["id"] for each in json.loads(made.models.body)["data"]}
     assert "stealth/bittern" not in listed
-    assert made.openai_model.get("stealth/bittern") is None
+    with pytest.raises(UntoldModelError):
+        union(made, "stealth/bittern")
 
 
 def test_a_ref_wins_over_an_id_that_looks_like_one() -> None:
     plain, odd = row("x"), row("kilocode/x")
 
     for rows in ((plain, odd), (odd, plain)):
-        made = snapshot(catalog(*rows))
+        made = snapshot_of(catalog(*rows))
 
         assert one(made.model, "kilocode/x")["id"] == "x"
-        assert one(made.openai_model, "kilocode/x")["id"] == "x"
+        assert union(made, "kilocode/x")["id"] == "x"
         assert one(made.model, "kilocode/kilocode/x")["id"] == "kilocode/x"
 
 
 def test_an_id_of_two_sources_is_the_first_ones() -> None:
-    made = snapshot(catalog(row("x"), row("x", source="other")))
+    made = snapshot_of(catalog(row("x"), row("x", source="other")))
 
     assert one(made.model, "x")["source"] == "kilocode"
     assert one(made.model, "other/x")["source"] == "other"
@@ -243,31 +251,31 @@ def test_an_id_of_two_sources_is_the_first_ones() -> None:
 def test_an_id_on_offer_wins_over_a_tombstone_of_another_source() -> None:
     grave = row("x", Status.REMOVED, source="other")
 
-    made = snapshot(catalog(row("x"), removed=(grave,)))
+    made = snapshot_of(catalog(row("x"), removed=(grave,)))
 
     assert one(made.model, "x")["status"] == "active"
     assert one(made.model, "other/x")["status"] == "removed"
 
 
 def test_a_name_that_nobody_has_is_not_found() -> None:
-    made = snapshot(OCTOBER)
+    made = snapshot_of(OCTOBER)
 
     for name in ("", "kilo", "kilocode", "KILO/AUTO", "kilocode/kilocode/kilo/auto"):
         assert made.model.get(name) is None
-        assert made.openai_model.get(name) is None
+        with pytest.raises(UnknownModelError):
+            union(made, name)
 
 
 def test_the_document_of_one_model_is_made_once() -> None:
-    made = snapshot(OCTOBER)
+    made = snapshot_of(OCTOBER)
 
-    for documents in (made.model, made.openai_model):
-        assert documents.get("kilo/auto") is documents.get("kilo/auto")
+    assert made.model.get("kilo/auto") is made.model.get("kilo/auto")
 
 
 def test_the_census_counts_every_row_by_source_status_and_origin() -> None:
     rows = (row("a"), row("b"), row("c", Status.MISSING), row("d", source="other"))
     fallback = replace(row("f"), origin=Origin.FALLBACK)
-    made = snapshot(catalog(*rows, fallback, removed=(row("e", Status.REMOVED),)))
+    made = snapshot_of(catalog(*rows, fallback, removed=(row("e", Status.REMOVED),)))
 
     assert made.census == {
         ("kilocode", "active", "discovered"): 2,
@@ -283,7 +291,7 @@ def test_the_census_counts_every_row_by_source_status_and_origin() -> None:
 
 @pytest.mark.parametrize("coding", DECODERS)
 def test_every_coding_decodes_to_the_same_bytes(coding: str) -> None:
-    document = snapshot(OCTOBER).models
+    document = snapshot_of(OCTOBER).models
 
     variant = document.variant(coding)
 
@@ -310,7 +318,7 @@ def test_a_small_body_is_not_compressed() -> None:
 
 
 def test_each_coding_has_a_strong_etag_of_its_own() -> None:
-    document = snapshot(OCTOBER).models
+    document = snapshot_of(OCTOBER).models
     etags = [document.variant(coding).etag for coding in document.codings]
 
     assert len(set(etags)) == 4
@@ -320,15 +328,16 @@ def test_each_coding_has_a_strong_etag_of_its_own() -> None:
 
 @pytest.mark.parametrize("coding", DECODERS)
 def test_the_same_catalog_has_the_same_bytes_and_etags(coding: str) -> None:
-    first, second = snapshot(OCTOBER), snapshot(catalog_of_lists("kilo-2026-10-01.json"))
+    first, second = snapshot_of(OCTOBER), snapshot_of(catalog_of_lists("kilo-2026-10-01.json"))
 
     assert first.models.variant(coding) == second.models.variant(coding)
-    assert first.openai_models.variant(coding) == second.openai_models.variant(coding)
+    for path in ("/v1/models", "/v1/models/count"):
+        assert spoken(first, path).variant(coding) == spoken(second, path).variant(coding)
 
 
 def test_any_other_content_has_another_etag() -> None:
     etags = [
-        snapshot(of).models.variant("identity").etag
+        snapshot_of(of).models.variant("identity").etag
         for of in (
             OCTOBER,
             replace(OCTOBER, revision=2),
@@ -343,4 +352,4 @@ def test_any_other_content_has_another_etag() -> None:
 def test_when_the_order_last_changed_is_not_in_the_body() -> None:
     later = replace(OCTOBER, modified_at=AT + timedelta(days=1))
 
-    assert snapshot(later).models.body == snapshot(OCTOBER).models.body
+    assert snapshot_of(later).models.body == snapshot_of(OCTOBER).models.body

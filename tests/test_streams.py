@@ -19,7 +19,9 @@ from yarl import URL
 
 import fixtures
 from fixtures.replay import ReplayGateway
+from service.api.answers import Answers
 from service.api.conditional import Responder
+from service.api.foreign import Foreign
 from service.api.past import Past
 from service.api.routes import Api
 from service.api.streams import Streams
@@ -190,6 +192,7 @@ async def serving(
     )
     service.metrics.watch_streams(lambda: streams.open)
     api = Api(
+        foreign=Foreign(present=service.present, responder=responder, answers=Answers(0)),
         past=past,
         streams=streams,
         present=service.present,

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
@@ -23,15 +23,16 @@ EXPOSED: Final = (
     "ETag, Last-Modified, Catalog-Revision, Catalog-Checked, Catalog-Stale, Catalog-Omitted"
 )
 STALE_IF_ERROR_SECONDS: Final = 86_400
-_MAX_ANSWERS: Final = 2_048
+_MAX_ANSWERS: Final = 64
+"""Ways to ask for one document that are remembered."""
 _MAX_ASKED: Final = 512
 """Characters of a request's headers; a longer request is decided anew each time."""
 _QUICKLY_ENCODED_BYTES: Final = 32 * 1024
 _QUALITY: Final = re.compile(r"q\s*=\s*([01](?:\.\d{0,3})?)", re.ASCII)
 _TAG: Final = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
-_Asked = tuple[Document, str, str, str]
-"""A document, Accept-Encoding, If-None-Match and If-Modified-Since."""
+_Asked = tuple[str, str, str]
+"""Accept-Encoding, If-None-Match and If-Modified-Since."""
 _Answer = tuple[int, bytes | None, CIMultiDict[str]]
 """Status, body, headers."""
 
@@ -53,22 +54,40 @@ class Responder:
             f"stale-if-error={STALE_IF_ERROR_SECONDS}"
         )
         self._version, self._was_stale = -1, False
-        self._answers: dict[_Asked, _Answer] = {}
+        self._stamp = object()
 
-    def answer(self, request: web.BaseRequest, document: Document) -> web.Response:
-        """200 in the best coding, or 304."""
+    def answer(
+        self, request: web.BaseRequest, document: Document, content_type: str = JSON_TYPE
+    ) -> web.Response | Awaitable[web.Response]:
+        """200 in the best coding, or 304; only a large one that has to be encoded is waited for."""
         headers = request.headers
         asked = (
-            document,
             headers.get(hdrs.ACCEPT_ENCODING, ""),
             headers.get(hdrs.IF_NONE_MATCH, ""),
             headers.get(hdrs.IF_MODIFIED_SINCE, ""),
         )
         present = self._present
         if present.version != self._version or present.is_stale is not self._was_stale:
-            self._version, self._was_stale, self._answers = present.version, present.is_stale, {}
-        status, body, answered = self._answers.get(asked) or self._decide(asked)
+            self._version, self._was_stale = present.version, present.is_stale
+            self._stamp = object()
+        if document.stamp is not self._stamp:
+            document.stamp = self._stamp
+            document.answers.clear()
+        decided: _Answer | None = document.answers.get(asked)
+        if decided is None:
+            coding = choose_coding(asked[0], document.codings)
+            if not document.has(coding) and len(document.body) >= _QUICKLY_ENCODED_BYTES:
+                return self._encoded(asked, document, coding, content_type)
+            decided = self._decide(asked, document, coding, content_type)
+        status, body, answered = decided
         return web.Response(status=status, body=body, headers=answered)
+
+    async def _encoded(
+        self, asked: _Asked, document: Document, coding: str, content_type: str
+    ) -> web.Response:
+        await asyncio.to_thread(document.variant, coding)
+        status, body, headers = self._decide(asked, document, coding, content_type)
+        return web.Response(status=status, body=body, headers=headers)
 
     async def answer_later(
         self,
@@ -97,17 +116,21 @@ class Responder:
         status, body, answered = _decide(variant, headers, content_type, asked, None)
         return web.Response(status=status, body=body, headers=answered)
 
-    def _decide(self, asked: _Asked) -> _Answer:
-        document, accept_encoding, if_none_match, if_modified_since = asked
-        variant = document.variant(choose_coding(accept_encoding, document.codings))
+    def _decide(self, asked: _Asked, document: Document, coding: str, content_type: str) -> _Answer:
+        _, if_none_match, if_modified_since = asked
+        variant = document.variant(coding)
+        plain = document.variant(IDENTITY)
+        if plain.etag in _TAG.findall(if_none_match):
+            variant = plain  # who has it plain needs it in no other coding
         headers = self._headers(document, variant, self._cache_control, self.freshness())
         modified_at = self._present.require().catalog.modified_at
         headers[hdrs.LAST_MODIFIED] = format_datetime(modified_at, usegmt=True)
         answer = _decide(
-            variant, headers, JSON_TYPE, if_none_match or None, if_modified_since or None
+            variant, headers, content_type, if_none_match or None, if_modified_since or None
         )
-        if len(self._answers) < _MAX_ANSWERS and sum(map(len, asked[1:])) < _MAX_ASKED:
-            self._answers[asked] = answer
+        is_short = sum(map(len, asked)) < _MAX_ASKED
+        if document.stamp is self._stamp and len(document.answers) < _MAX_ANSWERS and is_short:
+            document.answers[asked] = answer
         return answer
 
     def _headers(

@@ -11,27 +11,27 @@ from urllib.parse import urlencode
 
 import orjson
 from aiohttp import web
-from cachetools import LRUCache
 
 from service import atom
+from service.api.answers import Answers
 from service.api.conditional import JSON_TYPE, Responder
-from service.api.parameters import Parameter, Query, number
-from service.api.problems import Problem, UnknownModelProblem
+from service.api.route import Route
 from service.api.status import refresh_json
 from service.catalog import Change, Cursor, Fold, Kind, Outcome, Revision
 from service.dialects import native
 from service.diff import TOPICS, Topic, Wanted, fields_of, fold
-from service.errors import MomentError, UnknownModelError
+from service.errors import MomentError, ParameterError, UnknownModelError
 from service.history import History, Page
+from service.parameters import Asked, Parameter, number
 from service.present import Present
-from service.query import MOMENT_FORM, moment
+from service.query.moments import MOMENT_FORM, moment
 from service.snapshot import Document, models_body
+from service.spelling import nearest
 
 _T = TypeVar("_T")
+PAST: Final = "The past"
 CACHE_BYTES: Final = 16 * 2**20
 """For answers of the past that are kept, each as long as it is true and there is room."""
-_BESIDE_BYTES: Final = 4096
-"""What an answer takes beside its body: the question, tags, its place among the kept."""
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
@@ -89,6 +89,7 @@ KIND: Final = Parameter(
     accepts=", ".join(Kind),
     parse=Kind,
     words=tuple(Kind),
+    is_many=True,
 )
 FIELD: Final = Parameter(
     name="field",
@@ -96,12 +97,14 @@ FIELD: Final = Parameter(
     accepts=f"{', '.join(Topic)}, or a path such as cost.input",
     parse=fields_of,
     words=(*Topic, *TOPICS),
+    is_many=True,
 )
 MODEL: Final = Parameter(
     name="model",
     meaning="only changes of these models",
     accepts="an id or a ref, in which * stands for any characters",
     parse=_glob,
+    is_many=True,
 )
 FROM: Final = Parameter(
     name="from", meaning="the earlier end", accepts=MOMENT_FORM, parse=_moment_text
@@ -124,10 +127,19 @@ OUTCOME: Final = Parameter(
     accepts=", ".join(Outcome),
     parse=Outcome,
     words=tuple(Outcome),
+    is_many=True,
 )
 
 
-def wanted_of(query: Query) -> Wanted:
+CHANGES: Final = (SINCE, LIMIT, KIND, FIELD, MODEL)
+FEED: Final = (LIMIT, KIND, FIELD, MODEL)
+STREAM: Final = (SINCE, KIND, FIELD, MODEL)
+ENDS: Final = (FROM, TO)
+PAGE: Final = (LIMIT, BEFORE)
+REFRESHES: Final = (LIMIT, BEFORE, OUTCOME)
+
+
+def wanted_of(query: Asked) -> Wanted:
     """The filter that `kind`, `field` and `model` make together."""
     return Wanted(
         kinds=frozenset(query.many(KIND)),
@@ -148,12 +160,10 @@ class Past:
     responder: Responder
     clock: Callable[[], datetime]
     public_url: str
-    _made: LRUCache[Hashable, Document] = field(
-        default_factory=lambda: LRUCache(CACHE_BYTES, getsizeof=_size_bytes)
-    )
+    _made: Answers = field(default_factory=lambda: Answers(CACHE_BYTES))
 
     async def changes(self, request: web.Request) -> web.Response:
-        query = Query(request, SINCE, LIMIT, KIND, FIELD, MODEL)
+        query = _asked(request, CHANGES)
         limit, wanted = query.one(LIMIT) or DEFAULT_LIMIT, wanted_of(query)
         after = await self.cursor(query.one(SINCE))
 
@@ -165,7 +175,7 @@ class Past:
         return await self._answer(request, document)
 
     async def atom(self, request: web.Request) -> web.Response:
-        query = Query(request, LIMIT, KIND, FIELD, MODEL)
+        query = _asked(request, FEED)
         limit, wanted = query.one(LIMIT) or DEFAULT_LIMIT, wanted_of(query)
         asked = urlencode(sorted(request.query.items()))
 
@@ -179,7 +189,7 @@ class Past:
         return await self._answer(request, document, content_type=atom.CONTENT_TYPE)
 
     async def of_model(self, request: web.Request) -> web.Response:
-        query = Query(request, LIMIT, BEFORE)
+        query = _asked(request, PAGE)
         limit, before = query.one(LIMIT) or DEFAULT_LIMIT, query.one(BEFORE)
         name = request.match_info["id"]
 
@@ -188,23 +198,22 @@ class Past:
                 page = await self.history.versions(name, limit, before)
             except UnknownModelError:
                 rows = self.present.require().catalog.rows
-                raise UnknownModelProblem(name, [row.model.id for row in rows]) from None
+                near = nearest(name, [row.model.id for row in rows])
+                raise UnknownModelError(name, near) from None
             return _page_json(request, "before", page, map(native.version, page.items))
 
         document = await self._document(("history", name, limit, before), body)
         return await self._answer(request, document)
 
     async def diff(self, request: web.Request) -> web.Response:
-        query = Query(request, FROM, TO)
+        query = _asked(request, ENDS)
         begin = await self._revision(FROM, query.one(FROM))
         end = await self._revision(TO, query.one(TO))
         if begin.revision > end.revision:
-            raise Problem(
-                HTTPStatus.BAD_REQUEST,
-                f"from is revision {begin.revision}, which came after to, revision {end.revision}",
-                parameter="from",
-                nearest=[],
+            detail = (
+                f"from is revision {begin.revision}, which came after to, revision {end.revision}"
             )
+            raise ParameterError("from", detail)
 
         async def body() -> bytes:
             changes = await self.history.diff(begin, end)
@@ -216,7 +225,7 @@ class Past:
 
     async def models(self, request: web.Request) -> web.Response:
         """`/catalog/models?at=`: the list as it was, in the order of ids."""
-        asked = Query(request, AT).one(AT) or ""
+        asked = _asked(request, (AT,)).one(AT) or ""
         revision = await self._revision(AT, asked)
 
         async def body() -> bytes:
@@ -230,7 +239,7 @@ class Past:
         )
 
     async def revisions(self, request: web.Request) -> web.Response:
-        query = Query(request, LIMIT, BEFORE)
+        query = _asked(request, PAGE)
         limit, before = query.one(LIMIT) or DEFAULT_LIMIT, query.one(BEFORE)
 
         async def body() -> bytes:
@@ -241,7 +250,7 @@ class Past:
         return await self._answer(request, document)
 
     async def refreshes(self, request: web.Request) -> web.Response:
-        query = Query(request, LIMIT, BEFORE, OUTCOME)
+        query = _asked(request, REFRESHES)
         limit, before = query.one(LIMIT) or DEFAULT_LIMIT, query.one(BEFORE)
         page = await self.history.refreshes(limit, before, frozenset(query.many(OUTCOME)))
         rows = ({"id": number} | refresh_json(refresh) for number, refresh in page.items)
@@ -249,13 +258,76 @@ class Past:
 
     async def stream_start(self, request: web.Request) -> tuple[Cursor | None, Wanted]:
         """What a stream is asked for: from where on, where that is said, and which changes."""
-        query = Query(request, SINCE, KIND, FIELD, MODEL)
+        query = _asked(request, STREAM)
         since = query.one(SINCE)
         cursor = None if since is None else await self.cursor(since)
         if cursor is not None and not await self.history.knows(cursor):
-            detail = f"since={since} is not a place in this history"
-            raise Problem(HTTPStatus.BAD_REQUEST, detail, parameter="since", nearest=[])
+            raise ParameterError("since", f"since={since} is not a place in this history")
         return cursor, wanted_of(query)
+
+    def routes(self) -> list[Route]:
+        """What there is of the past."""
+        return [
+            Route(
+                path="/catalog/changes",
+                summary="what changed, oldest first after `since`",
+                tag=PAST,
+                handler=self.changes,
+                parameters=CHANGES,
+                is_conditional=True,
+            ),
+            Route(
+                path="/catalog/changes.atom",
+                summary="the newest changes for feed readers, by the same filters",
+                tag=PAST,
+                handler=self.atom,
+                parameters=FEED,
+                content_type=atom.CONTENT_TYPE,
+                is_conditional=True,
+            ),
+            Route(
+                path="/catalog/changes/stream",
+                summary="the same changes as server-sent events, as they come; resumed by "
+                "`Last-Event-ID`",
+                tag=PAST,
+                parameters=STREAM,
+                content_type="text/event-stream",
+            ),
+            Route(
+                path="/catalog/history/{id:.+}",
+                summary="every state of a model, newest first, with what changed from one to the "
+                "next",
+                tag=PAST,
+                handler=self.of_model,
+                parameters=PAGE,
+                refuses=(HTTPStatus.NOT_FOUND,),
+                is_conditional=True,
+            ),
+            Route(
+                path="/catalog/diff",
+                summary="what differs between two moments",
+                tag=PAST,
+                handler=self.diff,
+                parameters=ENDS,
+                is_conditional=True,
+            ),
+            Route(
+                path="/catalog/revisions",
+                summary="every change of the catalog: number, time, cause, counts",
+                tag=PAST,
+                handler=self.revisions,
+                parameters=PAGE,
+                is_conditional=True,
+            ),
+            Route(
+                path="/catalog/refreshes",
+                summary="the log of refreshes with outcome and reason",
+                tag=PAST,
+                handler=self.refreshes,
+                parameters=REFRESHES,
+                is_conditional=True,
+            ),
+        ]
 
     # ── what they share ───────────────────────────────────────────────────────────────────────
 
@@ -282,12 +354,7 @@ class Past:
     async def _revision(self, parameter: Parameter[str], asked: str | None) -> Revision:
         if asked is None:
             if parameter is FROM:
-                raise Problem(
-                    HTTPStatus.BAD_REQUEST,
-                    f"from is missing; accepts: {FROM.accepts}",
-                    parameter="from",
-                    nearest=[],
-                )
+                raise ParameterError("from", f"from is missing; accepts: {FROM.accepts}")
             return await self.history.head()
         return await _in_reach(parameter, self.history.resolve(moment(asked, self.clock())))
 
@@ -304,11 +371,7 @@ class Past:
         # An older database that was put in place has the numbers again, not the dates.
         key = (catalog.revision, catalog.updated_at, asked)
         document = self._made.get(key)
-        if document is None:
-            document = Document(await make())
-            if _size_bytes(document) <= CACHE_BYTES:
-                self._made[key] = document
-        return document
+        return document or self._made.keep(key, Document(await make()))
 
     async def _answer(
         self,
@@ -323,18 +386,15 @@ class Past:
         )
 
 
-def _size_bytes(made: Document) -> int:
-    """What an answer takes while it is kept: its body, about as much compressed, and the rest."""
-    return 2 * len(made.body) + _BESIDE_BYTES
+def _asked(request: web.Request, known: Iterable[Parameter[Any]]) -> Asked:
+    return Asked(request.query.items(), known)
 
 
 async def _in_reach(parameter: Parameter[Any], asked: Awaitable[_T]) -> _T:
     try:
         return await asked
     except MomentError as error:
-        raise Problem(
-            HTTPStatus.BAD_REQUEST, str(error), parameter=parameter.name, nearest=[]
-        ) from None
+        raise ParameterError(parameter.name, str(error)) from None
 
 
 def _is_wanted(news: Change | Fold, wanted: Wanted) -> bool:

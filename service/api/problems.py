@@ -1,14 +1,14 @@
-"""One shape for every error: RFC 9457 problems, and OpenAI's own form under `/v1`."""
+"""One shape for every error: RFC 9457 problems, and OpenAI's own form for its clients."""
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aiohttp import hdrs, web
 
-from service.errors import UnknownModelError
-from service.query import nearest
-
+OPENAI_PATHS: Final = ("/v1/", "/api/v1/", "/api/gateway/", "/api/openrouter/")
+"""Where OpenAI's clients and those that are like them ask, whether or not there is anything."""
 PROBLEM_TYPE = "application/problem+json"
 _NOT_STORED = {hdrs.CACHE_CONTROL: "no-store"}
 
@@ -31,30 +31,9 @@ class Problem(Exception):  # noqa: N818 — RFC 9457's own word
         super().__init__(detail)
 
 
-class UnknownModelProblem(Problem):
-    """404 that names the nearest ids."""
-
-    def __init__(self, wanted: str, known: list[str]) -> None:
-        near = nearest(wanted, known) if len(wanted) <= _MAX_ID else []
-        error = UnknownModelError(wanted[:_MAX_ID], near)
-        super().__init__(HTTPStatus.NOT_FOUND, str(error), parameter="id", nearest=near)
-
-
-class UnknownParameterProblem(Problem):
-    """400 that names the parameter and the nearest valid one."""
-
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
-        near = nearest(name[:_MAX_ID], known, 1)
-        valid = f"did you mean {near[0]}?" if near else f"valid: {', '.join(known) or 'none'}"
-        super().__init__(
-            HTTPStatus.BAD_REQUEST,
-            f"unknown query parameter {name[:_MAX_ID]!r}; {valid}",
-            parameter=name[:_MAX_ID],
-            nearest=near,
-        )
-
-
-_MAX_ID = 300
+def shape_for(path: str) -> Callable[[Problem], web.Response]:
+    """The form that the clients of a path read."""
+    return openai if path.startswith(OPENAI_PATHS) else native
 
 
 def native(problem: Problem) -> web.Response:
@@ -71,7 +50,7 @@ def native(problem: Problem) -> web.Response:
 
 def openai(problem: Problem) -> web.Response:
     """The form OpenAI's clients read."""
-    is_unknown = isinstance(problem, UnknownModelProblem)
+    is_unknown = problem.facts.get("parameter") == "id"
     error = {
         "message": problem.detail,
         "type": "invalid_request_error" if problem.status < 500 else "server_error",  # noqa: PLR2004

@@ -1,46 +1,29 @@
-"""Every path, its handler, and the one edge that counts requests and shapes errors."""
+"""Every path and its handler."""
 
 import hmac
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from math import ceil
-from time import perf_counter
 from typing import Any, Final, Protocol
 
 import orjson
-import structlog
 from aiohttp import hdrs, web
 
-from service.api import problems
 from service.api.conditional import EXPOSED, JSON_TYPE, Responder
-from service.api.past import Past
-from service.api.problems import Problem, UnknownModelProblem, UnknownParameterProblem
+from service.api.edge import Edge
+from service.api.foreign import Foreign
+from service.api.past import AT, Past
+from service.api.problems import Problem
+from service.api.route import Route
 from service.api.status import Health, readiness_json, refresh_json, status_json
 from service.api.streams import Streams
 from service.catalog import Outcome, Reason, Refresh
-from service.errors import MomentError, NotPublishedError, StorageError
+from service.errors import UnknownModelError
 from service.metrics import Metrics
+from service.parameters import Asked, Parameter, choice
 from service.present import Present
-from service.query import nearest
-
-Handler = Callable[[web.Request], web.Response | Awaitable[web.Response]]
-"""Most answers are there already, so most handlers do not wait for anything."""
-
-_Counted = Callable[[web.Request], Awaitable[web.Response]]
-_Streamed = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-UNMATCHED: Final = "(unmatched)"
-ANYTHING_ELSE: Final = r"/{anything_else:[\s\S]*}"
-_PREFLIGHT: Final = {
-    hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
-    hdrs.ACCESS_CONTROL_ALLOW_METHODS: "GET, HEAD",
-    hdrs.ACCESS_CONTROL_ALLOW_HEADERS: "*, Authorization",
-    hdrs.ACCESS_CONTROL_MAX_AGE: "86400",
-}
-
-_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+from service.spelling import nearest
 
 
 class Operator(Protocol):
@@ -54,6 +37,18 @@ class Operator(Protocol):
         """How long the gateway still wants to be left alone."""
 
 
+PRESENT: Final = "The present"
+SERVICE: Final = "The service"
+
+ACCEPT: Final = Parameter(
+    name="accept",
+    meaning="believe the list that was held last",
+    accepts="held",
+    parse=choice("held"),
+    words=("held",),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """The handlers and what they read from."""
@@ -64,6 +59,7 @@ class Api:
     health: Health
     operator: Operator
     past: Past
+    foreign: Foreign
     streams: Streams
     admin_token: str | None
     version: str
@@ -73,59 +69,35 @@ class Api:
     def models(self, request: web.Request) -> web.Response | Awaitable[web.Response]:
         if request.query_string and "at" in request.query:
             return self.past.models(request)
-        _only(request, "at")
+        _asked(request)
         return self.responder.answer(request, self.present.require().models)
 
-    def model(self, request: web.Request) -> web.Response:
-        _only(request)
+    def model(self, request: web.Request) -> web.Response | Awaitable[web.Response]:
+        _asked(request)
         snapshot = self.present.require()
         wanted = request.match_info["id"]
         document = snapshot.model.get(wanted)
         if document is None:
-            raise UnknownModelProblem(wanted, [row.model.id for row in snapshot.catalog.rows])
+            known = [row.model.id for row in snapshot.catalog.rows]
+            raise UnknownModelError(wanted, nearest(wanted, known))
         return self.responder.answer(request, document)
 
-    def openai_models(self, request: web.Request) -> web.Response:
-        return self.responder.answer(request, self.present.require().openai_models)
-
-    def openai_model(self, request: web.Request) -> web.Response:
-        snapshot = self.present.require()
-        wanted = request.match_info["id"]
-        document = snapshot.openai_model.get(wanted)
-        if document is not None:
-            return self.responder.answer(request, document)
-        if snapshot.model.get(wanted) is not None:
-            detail = f"{wanted!r} cannot be told in this format; see /catalog/models/{wanted}"
-            raise Problem(HTTPStatus.NOT_FOUND, detail)
-        offered = (row.model.id for row in snapshot.catalog.rows)
-        raise UnknownModelProblem(
-            wanted, [id_ for id_ in offered if snapshot.openai_model.get(id_)]
-        )
-
     def status(self, request: web.Request) -> web.Response:
-        _only(request)
+        _asked(request)
         return self._now(status_json(self.version, self.present, self.health()))
 
     # ── the operator ──────────────────────────────────────────────────────────────────────────
 
     async def refresh(self, request: web.Request) -> web.Response:
         self._authorise(request)
-        _only(request, "accept")
-        accept = request.query.get("accept")
-        if accept not in {None, "held"}:
-            raise Problem(
-                HTTPStatus.BAD_REQUEST,
-                f"accept={accept[:50]!r} is not valid; valid: held",
-                parameter="accept",
-                nearest=["held"],
-            )
+        accept = _asked(request, ACCEPT).one(ACCEPT)
         if (wait := self.operator.wait_seconds) > 0:
             raise Problem(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"the gateway asked to be left alone for {ceil(wait)} more seconds",
                 headers={hdrs.RETRY_AFTER: str(ceil(wait))},
             )
-        return _refreshed(await self.operator.refresh(accept_held=accept == "held"))
+        return _refreshed(await self.operator.refresh(accept_held=accept is not None))
 
     def _authorise(self, request: web.Request) -> None:
         if self.admin_token is None:
@@ -144,8 +116,8 @@ class Api:
     # ── plumbing ──────────────────────────────────────────────────────────────────────────────
 
     def index(self, request: web.Request) -> web.Response:
-        _only(request)
-        paths = [_plain(pattern) for _, pattern, _ in self._routes()]
+        _asked(request)
+        paths = [route.plain_path for route in self.routes()]
         return self._now({"name": "model-catalog", "version": self.version, "paths": paths})
 
     def healthz(self, request: web.Request) -> web.Response:
@@ -174,169 +146,84 @@ class Api:
 
     # ── the table ─────────────────────────────────────────────────────────────────────────────
 
-    def _routes(self) -> list[tuple[str, str, Handler | None]]:
-        """Method, path and handler; the stream of changes has an edge of its own."""
+    def routes(self) -> list[Route]:
+        """What there is."""
         return [
-            ("GET", "/", self.index),
-            ("GET", "/catalog/models", self.models),
-            ("GET", "/catalog/models/{id:.+}", self.model),
-            ("GET", "/catalog/changes", self.past.changes),
-            ("GET", "/catalog/changes.atom", self.past.atom),
-            ("GET", "/catalog/changes/stream", None),
-            ("GET", "/catalog/history/{id:.+}", self.past.of_model),
-            ("GET", "/catalog/diff", self.past.diff),
-            ("GET", "/catalog/revisions", self.past.revisions),
-            ("GET", "/catalog/refreshes", self.past.refreshes),
-            ("GET", "/catalog/status", self.status),
-            ("POST", "/catalog/refresh", self.refresh),
-            ("GET", "/v1/models", self.openai_models),
-            ("GET", "/v1/models/{id:.+}", self.openai_model),
-            ("GET", "/healthz", self.healthz),
-            ("GET", "/readyz", self.readyz),
-            ("GET", "/metrics", self.metrics_text),
+            Route(path="/", summary="the paths there are", tag=SERVICE, handler=self.index),
+            Route(
+                path="/catalog/models",
+                summary="the catalog",
+                tag=PRESENT,
+                handler=self.models,
+                parameters=(AT,),
+                is_conditional=True,
+            ),
+            Route(
+                path="/catalog/models/{id:.+}",
+                summary="one model by id or ref, removed ones too; 404 names the nearest ids",
+                tag=PRESENT,
+                handler=self.model,
+                refuses=(HTTPStatus.NOT_FOUND,),
+                is_conditional=True,
+            ),
+            *self.past.routes(),
+            Route(
+                path="/catalog/status",
+                summary="freshness, counts, the last refresh and why, what is held, rejects, "
+                "the database",
+                tag=SERVICE,
+                handler=self.status,
+            ),
+            Route(
+                method="POST",
+                path="/catalog/refresh",
+                summary="refresh now and tell the outcome",
+                tag=SERVICE,
+                handler=self.refresh,
+                parameters=(ACCEPT,),
+                is_protected=True,
+            ),
+            *self.foreign.routes(),
+            Route(
+                path="/healthz",
+                summary="200 while the process lives",
+                tag=SERVICE,
+                handler=self.healthz,
+            ),
+            Route(
+                path="/readyz",
+                summary="200 when there is something to serve; names what is degraded",
+                tag=SERVICE,
+                handler=self.readyz,
+            ),
+            Route(
+                path="/metrics",
+                summary="Prometheus",
+                tag=SERVICE,
+                handler=self.metrics_text,
+                content_type="text/plain",
+            ),
         ]
 
     def application(self) -> web.Application:
-        """The routes, and behind them one that answers whatever is left."""
-        application = web.Application(client_max_size=1024)
+        """The routes behind the edge."""
+        application = Edge(self.metrics, self.version).application(self.routes(), self._stream)
         application.on_shutdown.append(lambda _: self.streams.close())
-        for method, pattern, handler in self._routes():
-            route = _plain(pattern)
-            counted = self._counted(route, handler) if handler else self._streamed(route)
-            if method == hdrs.METH_GET:
-                application.router.add_get(pattern, counted)  # HEAD too
-            else:
-                application.router.add_route(method, pattern, counted)
-        application.router.add_route("*", ANYTHING_ELSE, self._counted(UNMATCHED, self.unmatched))
         return application
 
-    def _counted(self, route: str, handler: Handler) -> _Counted:
-        """The one edge: counts every answer, and turns every error into a declared shape.
-
-        Not a middleware: aiohttp's cost a sixth of the time of a whole answer.
-        """
-        observe = self.metrics.observer_of(route)
-        server = f"model-catalog/{self.version}"
-
-        async def counted(request: web.Request) -> web.Response:
-            began = perf_counter()
-            try:
-                response = handler(request)
-                if not isinstance(response, web.Response):
-                    response = await response
-            except Exception as error:  # noqa: BLE001 — each has its shape, a defect too
-                response = _shaped(request, error)
-            response.headers[hdrs.SERVER] = server
-            observe(request.method, response.status, perf_counter() - began)
-            return response
-
-        return counted
-
-    def _streamed(self, route: str) -> _Streamed:
-        """The edge of a stream: what is counted is its opening, not how long it lasts."""
-        observe = self.metrics.observer_of(route)
+    async def _stream(self, request: web.Request, opened: Callable[[], None]) -> web.StreamResponse:
+        since, wanted = await self.past.stream_start(request)
         headers: dict[str, str] = {
             hdrs.SERVER: f"model-catalog/{self.version}",
             hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
         }
-
-        async def streamed(request: web.Request) -> web.StreamResponse:
-            began = perf_counter()
-            is_open = False
-
-            def opened() -> None:
-                nonlocal is_open
-                is_open = True
-                observe(request.method, HTTPStatus.OK, perf_counter() - began)
-
-            try:
-                since, wanted = await self.past.stream_start(request)
-                return await self.streams.serve(
-                    request, since=since, wanted=wanted, headers=headers, on_open=opened
-                )
-            except Exception as error:
-                response = _shaped(request, error)
-                if is_open:
-                    raise  # its headers are out: all that is left is to break it off
-                response.headers[hdrs.SERVER] = headers[hdrs.SERVER]
-                observe(request.method, response.status, perf_counter() - began)
-                return response
-
-        return streamed
-
-    async def unmatched(self, request: web.Request) -> web.Response:
-        """OPTIONS, a method that is not for the path, or no such path."""
-        allowed = await _methods_of(request)
-        if not allowed:
-            paths = [_plain(pattern) for _, pattern, _ in self._routes() if pattern != "/"]
-            near = nearest(request.path[:300], paths, 1)
-            hint = f"did you mean {near[0]}?" if near else "/ lists the paths there are"
-            raise Problem(HTTPStatus.NOT_FOUND, f"there is nothing here; {hint}", nearest=near)
-        allow: dict[str, str] = {hdrs.ALLOW: ", ".join(sorted({*allowed, hdrs.METH_OPTIONS}))}
-        if request.method == hdrs.METH_OPTIONS:
-            cors = _PREFLIGHT if hdrs.METH_GET in allowed else {}
-            return web.Response(status=HTTPStatus.NO_CONTENT, headers=allow | cors)
-        detail = f"{request.method[:20]} is not for this path; allowed: {allow[hdrs.ALLOW]}"
-        raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=allow)
+        return await self.streams.serve(
+            request, since=since, wanted=wanted, headers=headers, on_open=opened
+        )
 
 
-async def _methods_of(request: web.Request) -> set[str]:
-    """The methods that the declared routes have for the path."""
-    methods: set[str] = set()
-    for resource in request.app.router.resources():
-        if resource.canonical != _plain(ANYTHING_ELSE):
-            methods |= (await resource.resolve(request))[1]
-    return methods
-
-
-def _plain(pattern: str) -> str:
-    """`/v1/models/{id:.+}` → `/v1/models/{id}`."""
-    return re.sub(r"\{(\w+):[^}]*\}", r"{\1}", pattern)
-
-
-def _shaped(request: web.Request, error: Exception) -> web.Response:
-    problem = _problem(request, error)
-    shape = problems.openai if request.path.startswith("/v1/") else problems.native
-    response = shape(problem)
-    if request.method in {
-        hdrs.METH_GET,
-        hdrs.METH_HEAD,
-    }:  # what a browser may read, it may see fail
-        response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
-    return response
-
-
-def _problem(request: web.Request, error: Exception) -> Problem:
-    match error:
-        case Problem():
-            return error
-        case NotPublishedError():
-            headers: dict[str, str] = {hdrs.RETRY_AFTER: "1"}
-            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers=headers)
-        case StorageError():
-            detail = f"the past cannot be read: {error}"
-            return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={hdrs.RETRY_AFTER: "5"})
-        case MomentError():
-            return Problem(HTTPStatus.BAD_REQUEST, str(error))
-        case web.HTTPException():
-            return Problem(HTTPStatus(error.status), error.reason)
-        case _:
-            _log.error(
-                "request_broke", method=request.method, path=request.path[:300], exc_info=error
-            )
-            detail = "a defect of this service; its log tells more"
-            return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
-
-
-def _only(request: web.Request, *known: str) -> None:
-    """Refuse query parameters that would be ignored, and those given twice."""
-    if not request.query_string:
-        return
-    for name in request.query:
-        if name not in known:
-            raise UnknownParameterProblem(name, known)
-        if len(request.query.getall(name)) > 1:
-            raise Problem(HTTPStatus.BAD_REQUEST, f"{name} is given more than once", parameter=name)
+def _asked(request: web.Request, *known: Parameter[Any]) -> Asked:
+    return Asked(request.query.items() if request.query_string else (), known)
 
 
 def _refreshed(refresh: Refresh) -> web.Response:

@@ -1,14 +1,8 @@
-"""Questions to a catalog. Pure."""
+"""Moments, as a person names them: a revision, a date, a time, an age. Pure."""
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
-
-from rapidfuzz import fuzz, process
-
-from service.catalog import Catalog, Row
-from service.errors import UnknownModelError
 
 MOMENT_FORM: Final = (
     "a revision, a date or time in UTC, or an age (13, 2026-01-15, 2026-01-15T20:20:00Z, 7d, 24h)"
@@ -46,25 +40,3 @@ def _time(text: str) -> datetime:
         raise ValueError(text)
     at = datetime.fromisoformat(text.upper()).replace(microsecond=0)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-
-
-def find(catalog: Catalog, name: str) -> Row:
-    """The model of that ref or id, removed ones too. Raises UnknownModelError."""
-    rows = (*catalog.rows, *catalog.removed)
-    found = {row.model.id: row for row in rows} | {row.model.ref: row for row in rows}
-    if name not in found:
-        raise UnknownModelError(name, nearest(name, [row.model.id for row in rows]))
-    return found[name]
-
-
-def nearest(wanted: str, known: Iterable[str], limit: int = 3) -> list[str]:
-    """The known names most like the wanted one, best first; those far off are left out."""
-    found = process.extract(
-        wanted.lower(),
-        known,
-        scorer=fuzz.WRatio,
-        processor=str.lower,
-        limit=limit,
-        score_cutoff=60,
-    )
-    return [name for name, _, _ in found]

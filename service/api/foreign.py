@@ -1,0 +1,107 @@
+"""What other tools read: the endpoints of every dialect, each served as its module declares it."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from service.api.answers import Answers
+from service.api.conditional import Responder
+from service.api.problems import Problem
+from service.api.route import Route
+from service.dialects import DIALECTS
+from service.dialects.dialect import Asked, Dialect, Endpoint
+from service.parameters import Parameter
+from service.present import Present
+from service.snapshot import Document
+
+_MANY_ROWS: Final = 1_000
+"""From so many models on, an answer that is not there yet is made beside the event loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreign:
+    """The handlers and what they read from."""
+
+    present: Present
+    responder: Responder
+    answers: Answers
+
+    def routes(self) -> Iterator[Route]:
+        """A route for each path of each endpoint."""
+        for dialect in DIALECTS:
+            for endpoint in dialect.endpoints:
+                for path in endpoint.paths:
+                    yield self._route(dialect, endpoint, path)
+
+    def _route(self, dialect: Dialect, endpoint: Endpoint, path: str) -> Route:
+        def read(request: web.Request) -> web.Response | Awaitable[web.Response]:
+            asked = dict(request.match_info)
+            if endpoint.reads and request.query_string:
+                asked |= _chosen(endpoint, request.query)
+            return self._answer(request, dialect, endpoint, asked)
+
+        async def posted(request: web.Request) -> web.Response:
+            asked = {**request.match_info, **_chosen(endpoint, await _object(request))}
+            response = self._answer(request, dialect, endpoint, asked)
+            return response if isinstance(response, web.Response) else await response
+
+        words = tuple(_parameter(*pair) for pair in endpoint.reads.items())
+        is_post = endpoint.method == hdrs.METH_POST
+        return Route(
+            method=endpoint.method,
+            path=path,
+            summary=endpoint.summary,
+            tag=dialect.title,
+            handler=posted if is_post else read,
+            parameters=() if is_post else words,
+            posts=words if is_post else (),
+            refuses=(HTTPStatus.NOT_FOUND,) if endpoint.is_about_one or endpoint.reads else (),
+            is_conditional=not is_post,
+        )
+
+    def _answer(
+        self, request: web.Request, dialect: Dialect, endpoint: Endpoint, asked: Asked
+    ) -> web.Response | Awaitable[web.Response]:
+        snapshot = self.present.require()
+        spoken = snapshot.spoken[dialect.name]
+        if not asked and endpoint.is_fixed:
+            return self.responder.answer(request, spoken.fixed(endpoint))
+        key = (self.present.generation, endpoint, *sorted(asked.items()))
+        if document := self.answers.get(key):
+            return self.responder.answer(request, document)
+        make = partial(spoken.answer, endpoint, asked)
+        if len(snapshot.catalog.rows) > _MANY_ROWS and not endpoint.is_about_one:
+            return self._made(request, key, make)
+        return self.responder.answer(request, self.answers.keep(key, make()))
+
+    async def _made(
+        self, request: web.Request, key: Hashable, make: Callable[[], Document]
+    ) -> web.Response:
+        document = self.answers.keep(key, await asyncio.to_thread(make))
+        response = self.responder.answer(request, document)
+        return response if isinstance(response, web.Response) else await response
+
+
+def _chosen(endpoint: Endpoint, said: Mapping[str, str]) -> dict[str, str]:
+    return {name: said[name] for name in endpoint.reads if name in said}
+
+
+async def _object(request: web.Request) -> dict[str, str]:
+    """The text members of the posted object, whatever its type is called."""
+    try:
+        found = json.loads(await request.read())
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Problem(HTTPStatus.BAD_REQUEST, "post a JSON object")
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+def _parameter(name: str, meaning: str) -> Parameter[str]:
+    return Parameter(name=name, meaning=meaning, accepts="any text; nonsense is ignored", parse=str)

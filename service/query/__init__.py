@@ -1,0 +1,1 @@
+"""Questions to a catalog: filter, search, sort, page, pick. Pure."""
