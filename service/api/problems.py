@@ -1,5 +1,6 @@
 """One shape for every error: RFC 9457 problems, and OpenAI's own form for its clients."""
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
@@ -9,6 +10,8 @@ from aiohttp import hdrs, web
 
 OPENAI_PATHS: Final = ("/v1/", "/api/v1/", "/api/gateway/", "/api/openrouter/")
 """Where OpenAI's clients and those that are like them ask, whether or not there is anything."""
+_OPENROUTER_PATH: Final = re.compile(r"/(model/|models/(user|count)$|models/.+/endpoints$)")
+"""Among those, where only OpenRouter's clients ask."""
 PROBLEM_TYPE = "application/problem+json"
 _NOT_STORED = {hdrs.CACHE_CONTROL: "no-store"}
 
@@ -33,7 +36,9 @@ class Problem(Exception):  # noqa: N818 — RFC 9457's own word
 
 def shape_for(path: str) -> Callable[[Problem], web.Response]:
     """The form that the clients of a path read."""
-    return openai if path.startswith(OPENAI_PATHS) else native
+    if not path.startswith(OPENAI_PATHS):
+        return native
+    return openrouter if _OPENROUTER_PATH.search(path) else openai
 
 
 def native(problem: Problem) -> web.Response:
@@ -50,14 +55,26 @@ def native(problem: Problem) -> web.Response:
 
 def openai(problem: Problem) -> web.Response:
     """The form OpenAI's clients read."""
-    is_unknown = problem.facts.get("parameter") == "id"
+    return _openai(problem, "model_not_found" if _is_unknown_model(problem) else None)
+
+
+def openrouter(problem: Problem) -> web.Response:
+    """The same, but OpenRouter's clients cannot read it unless its code is the status."""
+    return _openai(problem, problem.status)
+
+
+def _openai(problem: Problem, code: str | int | None) -> web.Response:
     error = {
         "message": problem.detail,
         "type": "invalid_request_error" if problem.status < 500 else "server_error",  # noqa: PLR2004
-        "param": "model" if is_unknown else None,
-        "code": "model_not_found" if is_unknown else None,
+        "param": "model" if _is_unknown_model(problem) else None,
+        "code": code,
     }
     return _response(problem, {"error": error}, "application/json; charset=utf-8")
+
+
+def _is_unknown_model(problem: Problem) -> bool:
+    return problem.facts.get("parameter") == "id"
 
 
 def _response(problem: Problem, body: dict[str, Any], content_type: str) -> web.Response:
