@@ -1,7 +1,7 @@
 """What tests share: a real gateway on loopback, real files, a real process."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import fixtures
 from fixtures.replay import ReplayGateway
 from service import log
 from service.config import Settings
+from tests.served import Served, serving
 from tests.support import Running, running_service
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +40,19 @@ def captures() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no captures of real gateways at {folder}; set CATALOG_CAPTURES")
     return folder
+
+
+@pytest.fixture(scope="session", params=["list of ours", "captured list"])
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
+    """The real process and all that it says of an invented list, then of a real one."""
+    if request.param == "captured list":
+        listing = request.getfixturevalue("captures") / "kilo-2026-07-28.json"
+    else:
+        listing = fixtures.path("kilo-2026-10-01.json")
+    with serving(listing, tmp_path_factory.mktemp("served")) as running:
+        yield running
 
 
 @pytest.fixture
