@@ -19,6 +19,7 @@ from service.api.answers import Answers
 from service.api.conditional import Responder
 from service.api.foreign import Foreign
 from service.api.past import Past
+from service.api.questions import Questions
 from service.api.routes import Api
 from service.api.status import ServiceHealth, SourceHealth
 from service.api.streams import Streams
@@ -118,6 +119,13 @@ class Service:
         answers = Answers(ANSWERS_BYTES)
         self.present.subscribe(answers.clear)
         api = Api(
+            questions=Questions(
+                present=self.present,
+                past=past,
+                responder=responder,
+                answers=answers,
+                clock=self.clock,
+            ),
             foreign=Foreign(present=self.present, responder=responder, answers=answers),
             past=past,
             streams=streams,

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
+
+MODALITIES: Final = ("text", "image", "audio", "video", "file", "pdf")
+"""Kinds of input and output that are known, in their order. `pdf` is Kilo's own word beside
+OpenRouter's `file`."""
+
+EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""How hard a model can be asked to reason, in their order."""
 
 
 class Pricing(StrEnum):

@@ -34,8 +34,9 @@ from pydantic_settings import (
 )
 
 from service.catalog import Kind
-from service.diff import TOPICS, Topic, Wanted, fields_of
+from service.diff import TOPICS, Wanted, fields_of
 from service.errors import SettingError
+from service.fields import Topic
 
 PREFIX = "MODEL_CATALOG_"
 APP_NAME = "model-catalog"

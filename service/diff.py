@@ -8,79 +8,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
-from functools import partial
 from itertools import groupby
-from operator import attrgetter
 from typing import Any, Final
 
 from service.catalog import Catalog, Change, Cursor, Fold, Kind, Revision, Row, Status
+from service.fields import FIELDS, Topic
+from service.patterns import is_like
 
+_NEWS: Final = [field for topic in Topic for field in FIELDS.values() if field.topic is topic]
 
-class Topic(StrEnum):
-    """What a field is about."""
-
-    PRICE = "price"
-    LIMITS = "limits"
-    CAPABILITIES = "capabilities"
-    IDENTITY = "identity"
-    LIFECYCLE = "lifecycle"
-
-
-_PATHS: Final[Mapping[Topic, Mapping[str, str]]] = {
-    Topic.PRICE: {
-        "cost.input": "model.cost.input",
-        "cost.output": "model.cost.output",
-        "cost.cacheRead": "model.cost.cache_read",
-        "cost.cacheWrite": "model.cost.cache_write",
-        "cost.reasoning": "model.cost.reasoning",
-        "cost.image": "model.cost.image",
-        "cost.request": "model.cost.request",
-        "cost.webSearch": "model.cost.web_search",
-        "pricing": "model.pricing",
-        "free": "model.free",
-    },
-    Topic.LIMITS: {
-        "contextWindow": "model.context_window",
-        "servedContextWindow": "model.served_context_window",
-        "maxTokens": "model.max_tokens",
-    },
-    Topic.CAPABILITIES: {
-        "input": "model.input",
-        "output": "model.output",
-        "reasoning": "model.reasoning",
-        "reasoningEfforts": "model.reasoning_efforts",
-        "tools": "model.tools",
-        "structuredOutput": "model.structured_output",
-        "supportedParameters": "model.supported_parameters",
-        "moderated": "model.moderated",
-        "mayTrainOnPrompts": "model.may_train_on_prompts",
-    },
-    Topic.IDENTITY: {
-        "name": "model.name",
-        "author": "model.author",
-        "description": "model.description",
-        "tokenizer": "model.tokenizer",
-        "huggingFaceId": "model.hugging_face_id",
-        "family": "model.family",
-        "created": "model.created",
-        "knowledgeCutoff": "model.knowledge_cutoff",
-        "origin": "origin",
-    },
-    Topic.LIFECYCLE: {
-        "expiresAt": "model.expires_at",
-        "status": "life.status",
-    },
-}
-
-TOPICS: Final[Mapping[str, Topic]] = {
-    path: topic for topic, paths in _PATHS.items() for path in paths
-}
+TOPICS: Final[Mapping[str, Topic]] = {field.path: field.topic for field in _NEWS if field.topic}
 """Every field whose difference is a change, by its path in a model's JSON, and what it is about."""
 
-_GETTERS: Final[Mapping[str, Callable[[Row], Any]]] = {
-    path: attrgetter(attribute) for paths in _PATHS.values() for path, attribute in paths.items()
-}
+_GETTERS: Final[Mapping[str, Callable[[Row], Any]]] = {field.path: field.get for field in _NEWS}
 
 
 def values(row: Row) -> Mapping[str, Any]:
@@ -216,7 +156,7 @@ class Wanted:
         return (
             (not self.kinds or one.kind in self.kinds)
             and (not self.fields or not self.fields.isdisjoint(one.fields))
-            and (not self.models or any(_is_like(one, pattern) for pattern in self.models))
+            and (not self.models or any(is_like(like, one.id, one.ref) for like in self.models))
         )
 
 
@@ -234,24 +174,3 @@ def fields_of(name: str) -> frozenset[str]:
     if not found:
         raise ValueError(name)
     return found
-
-
-def _is_like(one: Change, pattern: str) -> bool:
-    parts = pattern.split("*")
-    if len(parts) == 1:
-        return pattern in {one.id, one.ref}
-    return any(map(partial(_has_parts, parts), (one.id, one.ref)))
-
-
-def _has_parts(parts: Sequence[str], text: str) -> bool:
-    """Whether the parts are found in that order, the first at the start, the last at the end."""
-    first, *middle, last = parts
-    if len(text) < len(first) + len(last) or not (text.startswith(first) and text.endswith(last)):
-        return False
-    place, end = len(first), len(text) - len(last)
-    for part in middle:
-        found = text.find(part, place, end)
-        if found < 0:
-            return False
-        place = found + len(part)
-    return True

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import Final, TypeGuard, TypeVar
 
-from service.catalog import Cost, Listing, Model, Pricing, Reason, Reject
+from service.catalog import EFFORTS, MODALITIES, Cost, Listing, Model, Pricing, Reason, Reject
 from service.errors import UnbelievableError
 
 NORMALISER: Final = 1
@@ -31,10 +31,6 @@ MAX_ENTRIES: Final = 50_000
 PIECE_BYTES: Final = 256 * 1024
 MIN_BODY_LENGTH: Final = 100
 """No list with an entry is shorter."""
-
-MODALITIES: Final = ("text", "image", "audio", "video", "file", "pdf")
-"""`pdf` is Kilo's own word beside OpenRouter's `file`."""
-EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 MAX_INDEX: Final = 2**31 - 1
 MAX_INT_DIGITS: Final = 40

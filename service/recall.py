@@ -16,8 +16,9 @@ from service.catalog import Change, Cursor, Fold, Kind, Revision, Version, utc_n
 from service.config import Settings
 from service.database import Database
 from service.dialects import native
-from service.diff import TOPICS, Topic, Wanted, fields_of, fold
+from service.diff import TOPICS, Wanted, fields_of, fold
 from service.errors import StorageError, UsageError
+from service.fields import Topic
 from service.history import History
 from service.query.moments import moment
 from service.query.names import find

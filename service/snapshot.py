@@ -19,6 +19,7 @@ import zstandard
 from service.catalog import Catalog, Census, Row
 from service.dialects import DIALECTS, native
 from service.dialects.dialect import NOTHING, Asked, Dialect, Endpoint, Provider
+from service.query.shelf import Shelf
 
 MIN_COMPRESSED_BYTES: Final = 256
 """A smaller body is sent as it is: compressing it saves no packet."""
@@ -48,10 +49,12 @@ class Variant:
 class Document:
     """A JSON body in every coding, each encoded once."""
 
-    __slots__ = ("_digest", "_variants", "answers", "body", "omitted", "stamp")
+    __slots__ = ("_digest", "_variants", "answers", "body", "following", "omitted", "stamp")
 
-    def __init__(self, body: bytes, *, omitted: int = 0) -> None:
+    def __init__(self, body: bytes, *, omitted: int = 0, following: str | None = None) -> None:
         self.body = body
+        self.following = following
+        """Address of the next page, where there is one."""
         self.omitted = omitted
         """Models that this document's format cannot say truthfully."""
         # What Crush computes of its own copy, and asks with: so it gets its 304.
@@ -136,17 +139,23 @@ class Snapshot:
     """By ref and by id, tombstones too."""
     spoken: Mapping[str, Spoken]
     """By name of the dialect."""
+    shelf: Shelf
+    """The catalog, ready for questions."""
 
 
 def snapshot(catalog: Catalog, provider: Provider) -> Snapshot:
     """Encode a catalog."""
     rows = [(row, _json(native.model(row))) for row in catalog.rows]
     removed = [(row, _json(native.model(row))) for row in catalog.removed]
+    bodies = {row.model.ref: body for row, body in (*rows, *removed)}
+    shelf = Shelf(catalog, lambda row: bodies[row.model.ref])
+    shelf.index()
     return Snapshot(
         catalog=catalog,
         census=census(catalog),
         models=Document(_joined(native.envelope(catalog), rows)).encode(),
         model=Documents(_by_name([*rows, *removed])),
+        shelf=shelf,
         spoken={dialect.name: Spoken(dialect, catalog, provider) for dialect in DIALECTS},
     )
 

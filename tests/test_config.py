@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from service.catalog import Kind
 from service.config import Settings, Webhook, describe, misspelt_variables, variable
-from service.diff import ANY, Topic, fields_of
+from service.diff import ANY, fields_of
 from service.errors import SettingError
+from service.fields import Topic
 
 BAD: Final[dict[str, list[str]]] = {
     "gateway_url": [

@@ -34,7 +34,6 @@ from service.catalog import (
 )
 from service.diff import (
     TOPICS,
-    Topic,
     Wanted,
     between,
     bulk,
@@ -45,6 +44,7 @@ from service.diff import (
     kind_of,
 )
 from service.diff import values as values_of
+from service.fields import Topic
 from service.normalise import normalise
 from tests.scenes import (
     NO_NEWS,

@@ -11,7 +11,8 @@ import service
 from service.api.route import plain
 from service.config import describe
 from service.dialects import DIALECTS
-from service.diff import Topic, fields_of
+from service.diff import fields_of
+from service.fields import Topic
 from service.tables import metadata
 from tests.support import Running, query
 

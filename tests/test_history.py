@@ -40,8 +40,9 @@ from service.catalog import (
 from service.config import Settings
 from service.database import Database
 from service.dialects import native
-from service.diff import TOPICS, Topic, Wanted, fields_of
+from service.diff import TOPICS, Wanted, fields_of
 from service.errors import MomentError, UnbelievableError, UnknownModelError
+from service.fields import Topic
 from service.history import History
 from service.normalise import NORMALISER, normalise
 from service.store import Store

@@ -10,10 +10,10 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.catalog import Cost, Life, Listing, Model, Pricing, Row
+from service.catalog import EFFORTS, MODALITIES, Cost, Life, Listing, Model, Pricing, Row
 from service.dialects import DIALECTS, native
 from service.errors import UnbelievableError
-from service.normalise import EFFORTS, MODALITIES, normalise
+from service.normalise import normalise
 from tests.scenes import PROVIDER
 
 SOURCE = "kilocode"

@@ -23,6 +23,7 @@ from service.api.answers import Answers
 from service.api.conditional import Responder
 from service.api.foreign import Foreign
 from service.api.past import Past
+from service.api.questions import Questions
 from service.api.routes import Api
 from service.api.streams import Streams
 from service.config import Settings
@@ -191,8 +192,16 @@ async def serving(
         backlog=backlog,
     )
     service.metrics.watch_streams(lambda: streams.open)
+    answers = Answers(0)
     api = Api(
-        foreign=Foreign(present=service.present, responder=responder, answers=Answers(0)),
+        questions=Questions(
+            present=service.present,
+            past=past,
+            responder=responder,
+            answers=answers,
+            clock=service.clock,
+        ),
+        foreign=Foreign(present=service.present, responder=responder, answers=answers),
         past=past,
         streams=streams,
         present=service.present,

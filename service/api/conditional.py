@@ -20,7 +20,7 @@ REVALIDATE: Final = "public, no-cache"
 IMMUTABLE: Final = "public, max-age=31536000, immutable"
 """For what can never change. A year stands for ever: RFC 9111 has no word for it."""
 EXPOSED: Final = (
-    "ETag, Last-Modified, Catalog-Revision, Catalog-Checked, Catalog-Stale, Catalog-Omitted"
+    "ETag, Last-Modified, Link, Catalog-Revision, Catalog-Checked, Catalog-Stale, Catalog-Omitted"
 )
 STALE_IF_ERROR_SECONDS: Final = 86_400
 _MAX_ANSWERS: Final = 64
@@ -143,6 +143,8 @@ class Responder:
         headers[hdrs.CACHE_CONTROL] = caching
         headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
         headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = EXPOSED
+        if document.following:
+            headers[hdrs.LINK] = f'<{document.following}>; rel="next"'
         if document.omitted:
             headers["Catalog-Omitted"] = str(document.omitted)
         return headers

@@ -19,13 +19,15 @@ from service.api.route import Route
 from service.api.status import refresh_json
 from service.catalog import Change, Cursor, Fold, Kind, Outcome, Revision
 from service.dialects import native
-from service.diff import TOPICS, Topic, Wanted, fields_of, fold
+from service.diff import TOPICS, Wanted, fields_of, fold
 from service.errors import MomentError, ParameterError, UnknownModelError
+from service.fields import Topic
 from service.history import History, Page
 from service.parameters import Asked, Parameter, number
 from service.present import Present
 from service.query.moments import MOMENT_FORM, moment
-from service.snapshot import Document, models_body
+from service.query.shelf import Shelf
+from service.snapshot import Document
 from service.spelling import nearest
 
 _T = TypeVar("_T")
@@ -167,9 +169,9 @@ class Past:
         limit, wanted = query.one(LIMIT) or DEFAULT_LIMIT, wanted_of(query)
         after = await self.cursor(query.one(SINCE))
 
-        async def body() -> bytes:
+        async def body() -> Document:
             page = await _in_reach(SINCE, self.history.changes(after, limit, wanted))
-            return _page_json(request, "since", page, map(native.change, page.items))
+            return _page(request, "since", page, map(native.change, page.items))
 
         document = await self._document(("changes", after, limit, wanted), body)
         return await self._answer(request, document)
@@ -179,11 +181,11 @@ class Past:
         limit, wanted = query.one(LIMIT) or DEFAULT_LIMIT, wanted_of(query)
         asked = urlencode(sorted(request.query.items()))
 
-        async def body() -> bytes:
+        async def body() -> Document:
             news = await self._news(limit, wanted)
             updated = news[0].at if news else (await self.history.first()).at
             about = atom.Feed(public_url=self.public_url, query=asked, updated=updated)
-            return atom.feed(about, news)
+            return Document(atom.feed(about, news))
 
         document = await self._document(("atom", asked), body)
         return await self._answer(request, document, content_type=atom.CONTENT_TYPE)
@@ -193,14 +195,14 @@ class Past:
         limit, before = query.one(LIMIT) or DEFAULT_LIMIT, query.one(BEFORE)
         name = request.match_info["id"]
 
-        async def body() -> bytes:
+        async def body() -> Document:
             try:
                 page = await self.history.versions(name, limit, before)
             except UnknownModelError:
                 rows = self.present.require().catalog.rows
                 near = nearest(name, [row.model.id for row in rows])
                 raise UnknownModelError(name, near) from None
-            return _page_json(request, "before", page, map(native.version, page.items))
+            return _page(request, "before", page, map(native.version, page.items))
 
         document = await self._document(("history", name, limit, before), body)
         return await self._answer(request, document)
@@ -215,36 +217,46 @@ class Past:
             )
             raise ParameterError("from", detail)
 
-        async def body() -> bytes:
+        async def body() -> Document:
             changes = await self.history.diff(begin, end)
             ends = {"from": _end(begin), "to": _end(end)}
-            return orjson.dumps({**ends, "data": [native.change(one) for one in changes]})
+            data = [native.change(one) for one in changes]
+            return Document(orjson.dumps({**ends, "data": data}))
 
         document = await self._document(("diff", begin.revision, end.revision), body)
         return await self._answer(request, document)
 
-    async def models(self, request: web.Request) -> web.Response:
-        """`/catalog/models?at=`: the list as it was, in the order of ids."""
-        asked = _asked(request, (AT,)).one(AT) or ""
-        revision = await self._revision(AT, asked)
+    async def models(
+        self,
+        request: web.Request,
+        at: str,
+        asked: Hashable,
+        make: Callable[[Shelf], Document],
+        content_type: str,
+    ) -> web.Response:
+        """A question about the catalog as it was then, which is in the order of ids."""
+        revision = await self._revision(AT, at)
 
-        async def body() -> bytes:
+        async def document() -> Document:
             catalog = await self.history.catalog(revision)
-            return await asyncio.to_thread(models_body, catalog)
+            return await asyncio.to_thread(lambda: make(Shelf(catalog)))
 
-        document = await self._document(("models", revision.revision), body)
-        is_settled = await self._is_settled(asked, revision)
+        found = await self._document(("models", revision.revision, asked), document)
+        is_settled = await self._is_settled(at, revision)
         return await self._answer(
-            request, document, settled_at=revision.revision if is_settled else None
+            request,
+            found,
+            content_type=content_type,
+            settled_at=revision.revision if is_settled else None,
         )
 
     async def revisions(self, request: web.Request) -> web.Response:
         query = _asked(request, PAGE)
         limit, before = query.one(LIMIT) or DEFAULT_LIMIT, query.one(BEFORE)
 
-        async def body() -> bytes:
+        async def body() -> Document:
             page = await self.history.revisions(limit, before)
-            return _page_json(request, "before", page, map(native.revision, page.items))
+            return _page(request, "before", page, map(native.revision, page.items))
 
         document = await self._document(("revisions", limit, before), body)
         return await self._answer(request, document)
@@ -254,7 +266,7 @@ class Past:
         limit, before = query.one(LIMIT) or DEFAULT_LIMIT, query.one(BEFORE)
         page = await self.history.refreshes(limit, before, frozenset(query.many(OUTCOME)))
         rows = ({"id": number} | refresh_json(refresh) for number, refresh in page.items)
-        return await self._answer(request, Document(_page_json(request, "before", page, rows)))
+        return await self._answer(request, _page(request, "before", page, rows))
 
     async def stream_start(self, request: web.Request) -> tuple[Cursor | None, Wanted]:
         """What a stream is asked for: from where on, where that is said, and which changes."""
@@ -365,13 +377,13 @@ class Past:
         is_over = revision.revision < head.revision if isinstance(at, int) else at < head.at
         return is_over and not _AGE.search(asked)
 
-    async def _document(self, asked: Hashable, make: Callable[[], Awaitable[bytes]]) -> Document:
+    async def _document(self, asked: Hashable, make: Callable[[], Awaitable[Document]]) -> Document:
         """What was made for the same question at the same revision, or is made now."""
         catalog = self.present.require().catalog
         # An older database that was put in place has the numbers again, not the dates.
         key = (catalog.revision, catalog.updated_at, asked)
         document = self._made.get(key)
-        return document or self._made.keep(key, Document(await make()))
+        return document or self._made.keep(key, await make())
 
     async def _answer(
         self,
@@ -408,21 +420,16 @@ def _end(revision: Revision) -> dict[str, object]:
     return {"revision": revision.revision, "at": native.time_text(revision.at)}
 
 
-def _page_json(
+def _page(
     request: web.Request,
     turns: str,
     page: Page[Any],
     items: Iterable[dict[str, Any]],
-) -> bytes:
+) -> Document:
     """A page; `next` repeats the question with its parameter `turns` moved on."""
     following = None
     if page.next is not None:
         pairs = [(name, value) for name, value in request.query.items() if name != turns]
         following = f"{request.rel_url.raw_path}?{urlencode([(turns, str(page.next)), *pairs])}"
-    return orjson.dumps(
-        {
-            "revision": page.head.revision,
-            "next": following,
-            "data": list(items),
-        }
-    )
+    body = {"revision": page.head.revision, "next": following, "data": list(items)}
+    return Document(orjson.dumps(body), following=following)

@@ -13,8 +13,9 @@ from aiohttp import hdrs, web
 from service.api.conditional import EXPOSED, JSON_TYPE, Responder
 from service.api.edge import Edge
 from service.api.foreign import Foreign
-from service.api.past import AT, Past
+from service.api.past import Past
 from service.api.problems import Problem
+from service.api.questions import PRESENT, Questions
 from service.api.route import Route
 from service.api.status import Health, readiness_json, refresh_json, status_json
 from service.api.streams import Streams
@@ -37,7 +38,6 @@ class Operator(Protocol):
         """How long the gateway still wants to be left alone."""
 
 
-PRESENT: Final = "The present"
 SERVICE: Final = "The service"
 
 ACCEPT: Final = Parameter(
@@ -59,18 +59,13 @@ class Api:
     health: Health
     operator: Operator
     past: Past
+    questions: Questions
     foreign: Foreign
     streams: Streams
     admin_token: str | None
     version: str
 
     # ── the present ───────────────────────────────────────────────────────────────────────────
-
-    def models(self, request: web.Request) -> web.Response | Awaitable[web.Response]:
-        if request.query_string and "at" in request.query:
-            return self.past.models(request)
-        _asked(request)
-        return self.responder.answer(request, self.present.require().models)
 
     def model(self, request: web.Request) -> web.Response | Awaitable[web.Response]:
         _asked(request)
@@ -150,14 +145,7 @@ class Api:
         """What there is."""
         return [
             Route(path="/", summary="the paths there are", tag=SERVICE, handler=self.index),
-            Route(
-                path="/catalog/models",
-                summary="the catalog",
-                tag=PRESENT,
-                handler=self.models,
-                parameters=(AT,),
-                is_conditional=True,
-            ),
+            *self.questions.routes(),
             Route(
                 path="/catalog/models/{id:.+}",
                 summary="one model by id or ref, removed ones too; 404 names the nearest ids",

@@ -1,0 +1,174 @@
+"""Questions about models over HTTP: lists, facets and picks, of now and of any time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Final
+from urllib.parse import urlencode
+
+import orjson
+from aiohttp import web
+
+from service.api.answers import Answers
+from service.api.conditional import JSON_TYPE, Responder
+from service.api.past import AT, Past
+from service.api.route import Route
+from service.parameters import Asked
+from service.present import Present
+from service.query.facets import facets
+from service.query.listing import Form, listing
+from service.query.pick import PICK, Choice
+from service.query.question import CURSOR, NEEDS, QUERY, Mark, Needs, Question
+from service.query.shelf import Shelf
+from service.snapshot import Document
+
+PRESENT: Final = "The present"
+_MANY_ROWS: Final = 1_000
+"""From so many models on, an answer is made beside the event loop."""
+
+_Response = web.Response | Awaitable[web.Response]
+_Make = Callable[[Shelf], Document]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """The handlers and what they read from."""
+
+    present: Present
+    past: Past
+    responder: Responder
+    answers: Answers
+    clock: Callable[[], datetime]
+
+    def routes(self) -> list[Route]:
+        """What can be asked."""
+        return [
+            Route(
+                path="/catalog/models",
+                summary="the catalog, or the models of it that are asked for; `?at=` a revision "
+                "or time tells it as it was",
+                tag=PRESENT,
+                handler=partial(self.models, Form.JSON),
+                parameters=(*QUERY, AT),
+                is_conditional=True,
+            ),
+            Route(
+                path="/catalog/models.csv",
+                summary="the same rows, flat, for spreadsheets",
+                tag=PRESENT,
+                handler=partial(self.models, Form.CSV),
+                parameters=(*QUERY, AT),
+                content_type="text/csv",
+                is_conditional=True,
+            ),
+            Route(
+                path="/catalog/models.ndjson",
+                summary="the same rows, flat, a JSON object a line",
+                tag=PRESENT,
+                handler=partial(self.models, Form.NDJSON),
+                parameters=(*QUERY, AT),
+                content_type="application/x-ndjson",
+                is_conditional=True,
+            ),
+            Route(
+                path="/catalog/facets",
+                summary="how many models stand behind each value of each filter",
+                tag=PRESENT,
+                handler=self.facets,
+                parameters=NEEDS,
+                is_conditional=True,
+            ),
+            Route(
+                path="/catalog/pick",
+                summary="the best models for stated needs, why, and what ruled out the others",
+                tag=PRESENT,
+                handler=self.pick,
+                parameters=PICK,
+                is_conditional=True,
+            ),
+        ]
+
+    def models(self, form: Form, request: web.Request) -> _Response:
+        """The list, by the question in the query."""
+        snapshot = self.present.require()
+        text = request.rel_url.raw_query_string
+        if not text and form is Form.JSON:
+            return self.responder.answer(request, snapshot.models)
+        if document := self.answers.get((self.present.generation, form, text)):
+            return self.responder.answer(request, document, form.content_type)
+        question = Question.read(request.query.items(), AT)
+        make = partial(self._listed, question, form, request)
+        if at := Asked(request.query.items(), (*QUERY, AT)).one(AT):
+            return self.past.models(request, at, (form, text), make, form.content_type)
+        is_kept = not question.needs.is_relative
+        return self._answer(request, form, make, is_kept=is_kept, content_type=form.content_type)
+
+    def facets(self, request: web.Request) -> _Response:
+        """How many models stand behind each value."""
+        needs = Needs.read(Asked(request.query.items(), NEEDS))
+
+        def make(shelf: Shelf) -> Document:
+            return Document(orjson.dumps(facets(shelf, needs, self.clock())))
+
+        return self._answer(request, "facets", make, is_kept=not needs.is_relative)
+
+    def pick(self, request: web.Request) -> _Response:
+        """The best models, and why."""
+        choice = Choice.read(request.query.items())
+
+        def make(shelf: Shelf) -> Document:
+            return Document(orjson.dumps(choice.pick(shelf, self.clock())))
+
+        return self._answer(request, "pick", make, is_kept=not choice.needs.is_relative)
+
+    def _listed(
+        self, question: Question, form: Form, request: web.Request, shelf: Shelf
+    ) -> Document:
+        address = partial(_address, request)
+        made = listing(shelf, question, form, now=self.clock(), address=address)
+        return Document(made.body, following=made.following)
+
+    def _answer(
+        self,
+        request: web.Request,
+        what: str,
+        make: _Make,
+        *,
+        is_kept: bool,
+        content_type: str = JSON_TYPE,
+    ) -> _Response:
+        """What was made for the same question about the same catalog, or is made now.
+
+        An answer that changes as time goes by is not kept.
+        """
+        shelf = self.present.require().shelf
+        key = (self.present.generation, what, request.rel_url.raw_query_string)
+        document = self.answers.get(key)
+        if document is None and len(shelf.rows) > _MANY_ROWS:
+            return self._made(request, key if is_kept else None, partial(make, shelf), content_type)
+        if document is None:
+            document = make(shelf)
+            if is_kept:
+                self.answers.keep(key, document)
+        return self.responder.answer(request, document, content_type)
+
+    async def _made(
+        self,
+        request: web.Request,
+        key: tuple[int, str, str] | None,
+        make: Callable[[], Document],
+        content_type: str,
+    ) -> web.Response:
+        document = await asyncio.to_thread(make)
+        if key:
+            self.answers.keep(key, document)
+        response = self.responder.answer(request, document, content_type)
+        return response if isinstance(response, web.Response) else await response
+
+
+def _address(request: web.Request, mark: Mark) -> str:
+    """The same question, from a mark on."""
+    pairs = [(name, text) for name, text in request.query.items() if name != CURSOR.name]
+    return f"{request.rel_url.raw_path}?{urlencode([*pairs, (CURSOR.name, str(mark))])}"
