@@ -2,8 +2,11 @@
 
 from typing import Final
 
-from service.dialects import openai
+from service.dialects import models_dev, openai
 from service.dialects.dialect import Dialect
 
-DIALECTS: Final[tuple[Dialect, ...]] = (openai.DIALECT,)
+DIALECTS: Final[tuple[Dialect, ...]] = (
+    openai.DIALECT,
+    models_dev.DIALECT,
+)
 """Every foreign format, the most asked for first."""
