@@ -2,11 +2,13 @@
 
 from typing import Final
 
-from service.dialects import models_dev, openai
+from service.dialects import litellm, models_dev, openai
 from service.dialects.dialect import Dialect
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
     openai.DIALECT,
     models_dev.DIALECT,
+    litellm.DIALECT,
+    litellm.PROXY,
 )
 """Every foreign format, the most asked for first."""
