@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service.dialects import litellm, models_dev, openai
+from service.dialects import genai_prices, litellm, models_dev, openai
 from service.dialects.dialect import Dialect
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
@@ -10,5 +10,6 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     models_dev.DIALECT,
     litellm.DIALECT,
     litellm.PROXY,
+    genai_prices.DIALECT,
 )
 """Every foreign format, the most asked for first."""
