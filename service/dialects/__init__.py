@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service.dialects import genai_prices, litellm, models_dev, openai
+from service.dialects import genai_prices, litellm, models_dev, ollama, openai
 from service.dialects.dialect import Dialect
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
@@ -11,5 +11,6 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     litellm.DIALECT,
     litellm.PROXY,
     genai_prices.DIALECT,
+    ollama.DIALECT,
 )
 """Every foreign format, the most asked for first."""
