@@ -21,7 +21,7 @@ GZIP = {"Accept-Encoding": "gzip"}
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each pair [9]")
-    parser.add_argument("--only", choices=["serve", "refresh", "year"], help="part of it")
+    parser.add_argument("--only", choices=["serve", "query", "refresh", "year"], help="part of it")
     chosen = parser.parse_args()
     rounds, only = chosen.rounds, chosen.only
     os.sched_setaffinity(0, servers.LOAD_CORES)
@@ -30,6 +30,8 @@ def main() -> None:
         print(f"servers on core {servers.SERVER_CORE}, load on {servers.LOAD_CORES}\n")
         if only in {None, "serve"}:
             serving(folder, rounds)
+        if only in {None, "query"}:
+            querying(folder, rounds)
         if only in {None, "refresh"}:
             refreshing(folder)
         if only == "year":  # takes minutes, so it is asked for by name
@@ -82,6 +84,51 @@ def compare(name: str, ours: Callable[[], float], bare: Callable[[], float], rou
     ratio = statistics.median(mine / theirs for mine, theirs in pairs)
     mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"{name:20s} {mine:7.0f}/s, bare aiohttp {theirs:7.0f}/s, ratio {ratio:.2f}")
+
+
+def querying(folder: Path, rounds: int) -> None:
+    """Answers to questions: made for the first time, and asked for again."""
+    for rows in (ROWS, MANY_ROWS):
+        body = folder / f"list-{rows}.json"
+        body.write_bytes(lists.make(rows))
+        (folder / "catalog.db").unlink(missing_ok=True)
+        with servers.gateway(body) as url, servers.catalog(folder, url) as service:
+            refresh(service)
+            for name, question in QUESTIONS.items():
+                latencies = asyncio.run(load.latencies(service.port, map(question, range(ANEW))))
+                median = statistics.median(latencies)
+                print(
+                    f"{rows:6d} models, {name:24s} made anew, there and back {1e3 * median:6.2f} ms"
+                )
+            if rows == ROWS:
+                repeated(folder, service, rounds)
+    print()
+
+
+def repeated(folder: Path, service: Server, rounds: int) -> None:
+    """The same question again and again, against bare aiohttp with the same answer."""
+    path = FILTERED.format(100)
+    asked = load.request(path, service.port, GZIP)
+    whole = asyncio.run(load.first(service.port, asked))
+    with servers.bare(folder, [whole]) as bare:
+        compare(
+            f"asked again, {len(whole.body) // 1024} kB",
+            rater(service.port, asked),
+            rater(bare.port, load.request("/200", bare.port, GZIP)),
+            rounds,
+        )
+
+
+FILTERED = "/catalog/models?tools=true&minContext=128k&maxInputCost={}&sort=cost.input&limit=50"
+ANEW = 200
+"""Questions of a kind, all of them different."""
+QUESTIONS: dict[str, Callable[[int], str]] = {
+    "filtered and sorted": lambda number: FILTERED.format(100 + number),
+    "three words": lambda number: f"/catalog/models?q=orrery+meridian+{number}&limit=50",
+    "a word with a typo": lambda number: f"/catalog/models?q=meridain&limit={number + 1}",
+    "facets": lambda number: f"/catalog/facets?tools=true&maxInputCost={100 + number}",
+    "pick": lambda number: f"/catalog/pick?tools=true&maxInputCost={100 + number}",
+}
 
 
 def refreshing(folder: Path) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import cast
 
 import uvloop
@@ -94,6 +96,23 @@ def rate(port: int, asked: bytes, size: int, *, connections: int = 16, seconds: 
     """Answers a second."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_rate(port, asked, size, connections, seconds))
+
+
+async def latencies(port: int, paths: Iterable[str]) -> list[float]:
+    """Seconds from each question to the whole of its answer, one after the other."""
+    found: list[float] = []
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for path in paths:
+        began = time.perf_counter()
+        writer.write(request(path, port, {"Accept-Encoding": "gzip"}))
+        head = await reader.readuntil(b"\r\n\r\n")
+        answer = First(int(head.split(b" ", 2)[1]), head[:-4], b"")
+        await reader.readexactly(int(answer.headers["content-length"]))
+        found.append(time.perf_counter() - began)
+        if answer.status != HTTPStatus.OK:
+            raise RuntimeError(f"{path}: {answer.status}")
+    writer.close()
+    return found
 
 
 async def probe(

@@ -49,12 +49,12 @@ class Asked:
     """What a request asks. Refuses what would be ignored: names nobody reads, second values."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]], known: Iterable[Parameter[Any]]) -> None:
-        names = {parameter.name for parameter in known}
         self._texts: dict[str, list[str]] = {}
         for name, text in pairs:
-            if name not in names:
-                raise _unknown(name, sorted(names))
             self._texts.setdefault(name, []).append(text)
+        if strangers := self._texts.keys() - {parameter.name for parameter in known}:
+            first = next(name for name in self._texts if name in strangers)
+            raise _unknown(first, sorted(parameter.name for parameter in known))
 
     def __contains__(self, parameter: Parameter[Any]) -> bool:
         return parameter.name in self._texts

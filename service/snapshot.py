@@ -24,11 +24,12 @@ from service.query.shelf import Shelf
 MIN_COMPRESSED_BYTES: Final = 256
 """A smaller body is sent as it is: compressing it saves no packet."""
 
-CODINGS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
-    # Levels where the next one costs much more time than it saves bytes on a real list.
-    "zstd": lambda body: zstandard.compress(body, level=9),
-    "br": lambda body: bytes(brotli.compress(body, quality=6)),
-    "gzip": lambda body: gzip.compress(body, compresslevel=6, mtime=0),
+CODINGS: Final[Mapping[str, Callable[[bytes, bool], bytes]]] = {
+    # Levels where the next one costs much more time than it saves bytes on a real list; quick is
+    # what one question alone pays for.
+    "zstd": lambda body, quick: zstandard.compress(body, level=1 if quick else 9),
+    "br": lambda body, quick: bytes(brotli.compress(body, quality=1 if quick else 6)),
+    "gzip": lambda body, quick: gzip.compress(body, 1 if quick else 6, mtime=0),
 }
 """Content codings in our order of preference, each with its encoder."""
 
@@ -49,10 +50,27 @@ class Variant:
 class Document:
     """A JSON body in every coding, each encoded once."""
 
-    __slots__ = ("_digest", "_variants", "answers", "body", "following", "omitted", "stamp")
+    __slots__ = (
+        "_digest",
+        "_is_quick",
+        "_variants",
+        "answers",
+        "body",
+        "following",
+        "omitted",
+        "stamp",
+    )
 
-    def __init__(self, body: bytes, *, omitted: int = 0, following: str | None = None) -> None:
+    def __init__(
+        self,
+        body: bytes,
+        *,
+        omitted: int = 0,
+        following: str | None = None,
+        is_quick: bool = False,
+    ) -> None:
         self.body = body
+        self._is_quick = is_quick
         self.following = following
         """Address of the next page, where there is one."""
         self.omitted = omitted
@@ -78,7 +96,7 @@ class Document:
         found = self._variants.get(coding)
         if found is None:
             etag = f'"{self._digest}-{coding}"'
-            found = Variant(coding, CODINGS[coding](self.body), etag)
+            found = Variant(coding, CODINGS[coding](self.body, self._is_quick), etag)
             self._variants[coding] = found
         return found
 

@@ -28,6 +28,8 @@ PRESENT: Final = "The present"
 _MANY_ROWS: Final = 1_000
 """From so many models on, an answer is made beside the event loop."""
 
+LIST: Final = (*QUERY, AT)
+
 _Response = web.Response | Awaitable[web.Response]
 _Make = Callable[[Shelf], Document]
 
@@ -51,7 +53,7 @@ class Questions:
                 "or time tells it as it was",
                 tag=PRESENT,
                 handler=partial(self.models, Form.JSON),
-                parameters=(*QUERY, AT),
+                parameters=LIST,
                 is_conditional=True,
             ),
             Route(
@@ -59,7 +61,7 @@ class Questions:
                 summary="the same rows, flat, for spreadsheets",
                 tag=PRESENT,
                 handler=partial(self.models, Form.CSV),
-                parameters=(*QUERY, AT),
+                parameters=LIST,
                 content_type="text/csv",
                 is_conditional=True,
             ),
@@ -68,7 +70,7 @@ class Questions:
                 summary="the same rows, flat, a JSON object a line",
                 tag=PRESENT,
                 handler=partial(self.models, Form.NDJSON),
-                parameters=(*QUERY, AT),
+                parameters=LIST,
                 content_type="application/x-ndjson",
                 is_conditional=True,
             ),
@@ -98,9 +100,10 @@ class Questions:
             return self.responder.answer(request, snapshot.models)
         if document := self.answers.get((self.present.generation, form, text)):
             return self.responder.answer(request, document, form.content_type)
-        question = Question.read(request.query.items(), AT)
+        asked = Asked(request.query.items(), LIST)
+        question = Question.read(asked)
         make = partial(self._listed, question, form, request)
-        if at := Asked(request.query.items(), (*QUERY, AT)).one(AT):
+        if at := asked.one(AT):
             return self.past.models(request, at, (form, text), make, form.content_type)
         is_kept = not question.needs.is_relative
         return self._answer(request, form, make, is_kept=is_kept, content_type=form.content_type)
@@ -110,16 +113,16 @@ class Questions:
         needs = Needs.read(Asked(request.query.items(), NEEDS))
 
         def make(shelf: Shelf) -> Document:
-            return Document(orjson.dumps(facets(shelf, needs, self.clock())))
+            return Document(orjson.dumps(facets(shelf, needs, self.clock())), is_quick=True)
 
         return self._answer(request, "facets", make, is_kept=not needs.is_relative)
 
     def pick(self, request: web.Request) -> _Response:
         """The best models, and why."""
-        choice = Choice.read(request.query.items())
+        choice = Choice.read(Asked(request.query.items(), PICK))
 
         def make(shelf: Shelf) -> Document:
-            return Document(orjson.dumps(choice.pick(shelf, self.clock())))
+            return Document(orjson.dumps(choice.pick(shelf, self.clock())), is_quick=True)
 
         return self._answer(request, "pick", make, is_kept=not choice.needs.is_relative)
 
@@ -128,7 +131,7 @@ class Questions:
     ) -> Document:
         address = partial(_address, request)
         made = listing(shelf, question, form, now=self.clock(), address=address)
-        return Document(made.body, following=made.following)
+        return Document(made.body, following=made.following, is_quick=True)
 
     def _answer(
         self,

@@ -10,7 +10,7 @@ from service.catalog import Catalog, Census, Listing, Origin, Refresh, Shrink, S
 from service.dialects.native import time_text
 from service.errors import StorageError
 from service.present import Present
-from service.snapshot import census
+from service.snapshot import Snapshot, census
 from service.webhooks import WebhookHealth
 
 Json = dict[str, Any]
@@ -60,6 +60,7 @@ def status_json(version: str, present: Present, health: ServiceHealth) -> Json:
         "checkedAt": time_text(present.checked_at),
         "ageSeconds": None if age is None else round(age),
         "models": _counts(present.snapshot.census) if present.snapshot else {},
+        "omitted": _omitted(present.snapshot) if present.snapshot else {},
         "storage": _storage(health.source.storage_error),
         "sources": [_source(health.source)],
         "webhooks": [_webhook(webhook) for webhook in health.webhooks],
@@ -122,6 +123,11 @@ def _counts(found: Census) -> Mapping[str, int]:
         **{str(status): by_status[status] for status in Status},
         **{str(origin): by_origin[origin] for origin in Origin},
     }
+
+
+def _omitted(snapshot: Snapshot) -> Mapping[str, int]:
+    """By dialect, how many models it cannot tell of."""
+    return {name: spoken.omitted for name, spoken in snapshot.spoken.items()}
 
 
 def _storage(error: StorageError | None) -> Json:

@@ -4,18 +4,19 @@ What is unknown satisfies no need. Models of which the preferred thing is unknow
 so a preference is a need as well: who asks for the cheapest gets none whose price nobody knows.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from operator import and_
 from typing import Any, Final
 
 from service.catalog import Cost, Row
 from service.dialects import native
 from service.parameters import Asked, Parameter, number
 from service.query.filters import ON_OFFER, SIZE_FORM, STATUS, Filter, Test, size
-from service.query.question import NEEDS, Needs
+from service.query.question import NEEDS, Needs, Scores
 from service.query.shelf import Shelf
 
 Json = dict[str, Any]
@@ -107,14 +108,15 @@ PICK: Final[tuple[Parameter[Any], ...]] = (*NEEDS, PREFER, *MIX, LIMIT)
 DEFAULT_LIMIT: Final = 5
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class _Need:
-    """One thing that is needed: what it is called, and which rows satisfy it."""
+    """One thing that is needed: what it is called, and what each row is to it."""
 
     text: str
     parameter: str
-    passes: Callable[[int], bool]
-    is_unknown: Callable[[int], bool]
+    fails: Sequence[bool]
+    is_unknown: Sequence[bool]
+    """Of which rows nobody says what is needed."""
     reason: Callable[[int], str]
 
 
@@ -128,9 +130,8 @@ class Choice:
     limit: int
 
     @classmethod
-    def read(cls, pairs: Iterable[tuple[str, str]]) -> "Choice":
+    def read(cls, asked: Asked) -> "Choice":
         """Raises ParameterError."""
-        asked = Asked(pairs, PICK)
         tokens = [asked.one(parameter) for parameter in MIX]
         is_told = any(count is not None for count in tokens)
         mix = Mix(input=tokens[0] or 0, output=tokens[1] or 0, cached=tokens[2] or 0)
@@ -143,14 +144,11 @@ class Choice:
 
     def pick(self, shelf: Shelf, now: datetime) -> Json:
         """The ranked choices in the native form, and what each need ruled out."""
-        needs = [*self._needs(shelf, now), self._preference(shelf)]
-        failed = {
-            place: [need for need in needs if not need.passes(place)]
-            for place in range(len(shelf.rows))
-        }
-        fit = [place for place, missed in failed.items() if not missed]
-        scores = self.needs.scores(shelf) or {}
-        fit.sort(key=lambda place: (*self._rank(shelf.rows[place]), -scores.get(place, 0.0), place))
+        scores = self.needs.scores(shelf)
+        needs = [*self._needs(shelf, now, scores), self._preference(shelf)]
+        misses = [sum(fails) for fails in zip(*(need.fails for need in needs), strict=True)]
+        fit = [place for place, count in enumerate(misses) if not count]
+        fit.sort(key=lambda place: self._rank(shelf.rows[place]))
         return {
             "revision": shelf.catalog.revision,
             "updatedAt": native.time_text(shelf.catalog.updated_at),
@@ -160,22 +158,23 @@ class Choice:
                 "outputTokens": self.mix.output,
                 "cachedTokens": self.mix.cached,
             },
-            "considered": len(failed),
+            "considered": len(shelf.rows),
             "total": len(fit),
             "data": [
                 self._told(shelf, place, rank, needs)
                 for rank, place in enumerate(fit[: self.limit], start=1)
             ],
-            "ruledOut": [_ruled_out(need, failed) for need in needs],
+            "ruledOut": [_ruled_out(need, misses) for need in needs],
         }
 
-    def _needs(self, shelf: Shelf, now: datetime) -> Iterable[_Need]:
-        if (scores := self.needs.scores(shelf)) is not None:
+    def _needs(self, shelf: Shelf, now: datetime, scores: Scores) -> Iterable[_Need]:
+        if scores is not None:
+            places = range(len(shelf.rows))
             yield _Need(
                 f"q={self.needs.search}",
                 "q",
-                scores.__contains__,
-                lambda _: False,
+                [place not in scores for place in places],
+                [False for _ in places],
                 lambda _: f"matches {self.needs.search!r}",
             )
         for one, values in self.needs.filters:
@@ -183,28 +182,25 @@ class Choice:
 
     def _preference(self, shelf: Shelf) -> _Need:
         """What has to be known of a model to rank it."""
-        what, get = self._preferred()
-
-        def is_unknown(place: int) -> bool:
-            return get(shelf.rows[place]) is None
-
+        what, is_known = self._preferred()
+        unknown = [not is_known(row) for row in shelf.rows]
         return _Need(
             f"{what} is known",
             "prefer",
-            lambda place: not is_unknown(place),
-            is_unknown,
+            unknown,
+            unknown,
             lambda place: self._because(shelf.rows[place]),
         )
 
-    def _preferred(self) -> tuple[str, Callable[[Row], object]]:
+    def _preferred(self) -> tuple[str, Callable[[Row], bool]]:
         match self.prefer:
             case Preference.CHEAPEST:
                 what = f"the cost of {self.mix} tokens"
-                return what, lambda row: self.mix.is_known(row.model.cost) or None
+                return what, lambda row: self.mix.is_known(row.model.cost)
             case Preference.LARGEST_CONTEXT:
-                return "contextWindow", lambda row: row.model.context_window
+                return "contextWindow", lambda row: row.model.context_window is not None
             case Preference.NEWEST:
-                return "created", lambda row: row.model.created
+                return "created", lambda row: row.model.created is not None
             case Preference.GATEWAY_PREFERRED:
                 return "the gateway's order", lambda _: True
 
@@ -259,8 +255,8 @@ def _of_filter(shelf: Shelf, one: Filter[Any], values: Sequence[Any], test: Test
     return _Need(
         f"{one.name}={','.join(_asked(value) for value in values)}",
         one.name,
-        lambda place: test(column[place]),
-        lambda place: column[place] is None,
+        [not test(value) for value in column],
+        [value is None for value in column],
         lambda place: "" if is_no_news else f"{path} is {_said(native.value(column[place]))}",
     )
 
@@ -286,13 +282,12 @@ def _said(value: object) -> str:
             return str(value)
 
 
-def _ruled_out(need: _Need, failed: Mapping[int, Sequence[_Need]]) -> Json:
+def _ruled_out(need: _Need, misses: Sequence[int]) -> Json:
     """How many models a need ruled out, how many as unknown, and how many it alone did."""
-    places = [place for place, missed in failed.items() if need in missed]
     return {
         "need": need.text,
         "parameter": need.parameter,
-        "models": len(places),
-        "unknown": sum(map(need.is_unknown, places)),
-        "alone": sum(len(failed[place]) == 1 for place in places),
+        "models": sum(need.fails),
+        "unknown": sum(map(and_, need.fails, need.is_unknown)),
+        "alone": sum(fails and count == 1 for fails, count in zip(need.fails, misses, strict=True)),
     }

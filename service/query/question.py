@@ -3,7 +3,7 @@
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -192,9 +192,8 @@ class Question:
     """Paths, in the order in which they were asked for; empty for all."""
 
     @classmethod
-    def read(cls, pairs: Iterable[tuple[str, str]], *beside: Parameter[Any]) -> "Question":
-        """Raises ParameterError. `beside` are parameters that others read."""
-        asked = Asked(pairs, (*QUERY, *beside))
+    def read(cls, asked: Asked) -> "Question":
+        """Raises ParameterError."""
         fields = dict.fromkeys(path for paths in asked.many(CHOSEN) for path in paths)
         made = cls(
             needs=Needs.read(asked),
