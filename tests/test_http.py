@@ -742,7 +742,7 @@ async def test_every_error_of_every_route_has_the_shape_of_its_side(
         path = filled(pattern, "nothing/like-it")
         assert_shaped(await client.ask("DELETE", path), path, 405)
         assert_shaped(await client.get(f"{path}/%20/nothing"), path, 404)
-        if path != pattern:
+        if "{id}" in pattern or "{slug}" in pattern:
             assert_shaped(await client.get(path), path, 404)
         if pattern == "/" or pattern.startswith("/catalog/"):
             assert_shaped(await client.get(f"{path}?nothing=1"), path, 400)
