@@ -8,11 +8,16 @@ from typing import Final
 import pytest
 
 import service
+from service.api.past import AT
 from service.api.route import plain
 from service.config import describe
 from service.dialects import DIALECTS
 from service.diff import fields_of
 from service.fields import Topic
+from service.parameters import Asked
+from service.query import pick
+from service.query.pick import MIX, PREFER
+from service.query.question import CHOSEN, CURSOR, LIMIT, NEEDS, SORT
 from service.tables import metadata
 from tests.support import Running, query
 
@@ -74,6 +79,21 @@ def test_the_readme_tells_of_every_dialect_and_of_no_other() -> None:
         (plain(dialect.endpoints[0].paths[0]), dialect.title, dialect.name, dialect.readers)
         for dialect in DIALECTS
     ]
+
+
+def test_the_docs_tell_of_every_parameter_of_a_question_as_the_code_does() -> None:
+    text = (ROOT / "docs/queries.md").read_text(encoding="utf-8")
+
+    told = [cells(line) for line in text.splitlines() if line.startswith("| `")]
+    declared = (*NEEDS, SORT, LIMIT, CURSOR, CHOSEN, AT, PREFER, *MIX, pick.LIMIT)
+    assert [[code(name), accepts, meaning] for name, accepts, meaning, _ in told] == [
+        [one.name, one.accepts, one.meaning] for one in declared
+    ]
+    examples = [code(example) for _, _, _, example in told]
+    assert examples == [one.example and f"{one.name}={one.example}" for one in declared]
+    for one in declared:
+        if one.example:
+            Asked([(one.name, one.example)], [one]).many(one)
 
 
 def test_the_architecture_has_one_line_for_every_module_and_no_other() -> None:
