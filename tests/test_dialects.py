@@ -77,7 +77,7 @@ def test_what_is_left_out_is_counted(dialect: Dialect) -> None:
 def test_most_of_our_list_can_be_said(dialect: Dialect) -> None:
     catalog = catalog_of_list(OCTOBER)
 
-    assert len(told(dialect, catalog)) > 0.8 * len(catalog.rows)
+    assert len(told(dialect, catalog)) > 0.7 * len(catalog.rows)
 
 
 @of_every_dialect

@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from service.dialects import genai_prices, litellm, models_dev, ollama, openai
+from service.dialects import catwalk, genai_prices, litellm, models_dev, ollama, openai
 from service.dialects.dialect import Dialect
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
     openai.DIALECT,
     models_dev.DIALECT,
+    catwalk.DIALECT,
     litellm.DIALECT,
     litellm.PROXY,
     genai_prices.DIALECT,
