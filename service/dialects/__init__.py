@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service.dialects import catwalk, genai_prices, litellm, models_dev, ollama, openai
+from service.dialects import catwalk, codex, genai_prices, litellm, models_dev, ollama, openai
 from service.dialects.dialect import Dialect
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
@@ -13,5 +13,6 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     litellm.PROXY,
     genai_prices.DIALECT,
     ollama.DIALECT,
+    codex.DIALECT,
 )
 """Every foreign format, the most asked for first."""
