@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from service.dialects import catwalk, codex, genai_prices, litellm, models_dev, ollama, openai
+from service.dialects import (
+    catwalk,
+    codex,
+    genai_prices,
+    litellm,
+    models_dev,
+    ollama,
+    openai,
+    openclaw,
+)
 from service.dialects.dialect import Dialect
 
 DIALECTS: Final[tuple[Dialect, ...]] = (
@@ -14,5 +23,6 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     genai_prices.DIALECT,
     ollama.DIALECT,
     codex.DIALECT,
+    openclaw.DIALECT,
 )
 """Every foreign format, the most asked for first."""
