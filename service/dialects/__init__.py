@@ -11,6 +11,7 @@ from service.dialects import (
     ollama,
     openai,
     openclaw,
+    vercel,
 )
 from service.dialects.dialect import Dialect
 
@@ -24,5 +25,6 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     ollama.DIALECT,
     codex.DIALECT,
     openclaw.DIALECT,
+    vercel.DIALECT,
 )
 """Every foreign format, the most asked for first."""
