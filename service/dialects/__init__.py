@@ -7,6 +7,7 @@ from service.dialects import (
     codex,
     genai_prices,
     litellm,
+    llm,
     models_dev,
     ollama,
     openai,
@@ -26,5 +27,6 @@ DIALECTS: Final[tuple[Dialect, ...]] = (
     codex.DIALECT,
     openclaw.DIALECT,
     vercel.DIALECT,
+    llm.DIALECT,
 )
 """Every foreign format, the most asked for first."""
