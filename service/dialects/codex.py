@@ -7,17 +7,15 @@ know: results of tools are cut at 10 000 bytes, and no tools are on trial. `base
 system prompt, is empty, as a catalog has none. `priority` is the place in the list.
 
 Left out are models that answer in no text or are known to have no tools, as Codex does everything
-with tools. Efforts and inputs that Codex has no word for are not told; one would cost the whole
-file.
+with tools. Inputs that Codex has no word for are not told; one would cost the whole file.
 """
 
 from typing import Final
 
-from service.catalog import Row
+from service.catalog import Model, Row
 from service.dialects.dialect import Asked, Dialect, Endpoint, Json, Provider, Subject
 from service.dialects.figures import known, window
 
-_EFFORTS: Final = ("none", "minimal", "low", "medium", "high", "xhigh")
 _INPUT: Final = ("text", "image", "audio")
 
 
@@ -33,11 +31,7 @@ def row(found: Row, provider: Provider) -> Json | None:
             "slug": said.id,
             "display_name": said.name,
             "description": said.description,
-            "supported_reasoning_levels": [
-                {"effort": effort, "description": effort}
-                for effort in _EFFORTS
-                if said.reasoning and effort in (said.reasoning_efforts or ())
-            ],
+            "supported_reasoning_levels": _levels(said),
             "shell_type": "shell_command",
             "visibility": "list",
             "supported_in_api": True,
@@ -50,6 +44,12 @@ def row(found: Row, provider: Provider) -> Json | None:
             "input_modalities": [kind for kind in _INPUT if kind in said.input],
         }
     )
+
+
+def _levels(said: Model) -> list[Json]:
+    """An effort has to be described, and the catalog knows its name only."""
+    efforts = said.reasoning_efforts if said.reasoning else None
+    return [{"effort": effort, "description": effort} for effort in efforts or ()]
 
 
 def _document(subject: Subject, asked: Asked) -> Json:

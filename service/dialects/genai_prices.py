@@ -5,7 +5,8 @@ it has a price for and says nothing of the rest, so a model of which the price o
 is unknown is left out: its sum would be told too low. The library then says that it knows no price,
 which is true. What is told replaces all that the library has bundled.
 
-A name is matched in lower case. A price for images has no unit there that means the same.
+A name is looked up in lower case, so of two that differ in nothing else the first is found. A price
+for images has no unit there that means the same.
 """
 
 import re

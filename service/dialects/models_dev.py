@@ -6,7 +6,7 @@ Facts: models.dev, `packages/core/src/schema.ts`, and how it fills in this very 
 opencode and Cline take for "not known". Nobody checks the schema's other demands, so an unknown
 ability is left away rather than denied: opencode then offers tools, and would not if told `false`.
 
-A model that is known to answer in none of the format's modalities (one that makes embeddings) is
+A model that takes or gives nothing that the format has a word for (one that makes embeddings) is
 left out. `status` is never said: what is missing from the gateway's list is still served, and
 opencode would hide it. Prices for one image, request or search have no place in the format.
 """
@@ -30,8 +30,8 @@ def row(found: Row, provider: Provider) -> Json | None:
     """One model of the provider."""
     del provider
     said = found.model
-    output = _modalities(said.output)
-    if not output:
+    takes, gives = _modalities(said.input), _modalities(said.output)
+    if not takes or not gives:
         return None
     released = _day(said.created)
     return known(
@@ -48,7 +48,7 @@ def row(found: Row, provider: Provider) -> Json | None:
             "knowledge": said.knowledge_cutoff,
             "release_date": released,
             "last_updated": released,
-            "modalities": {"input": _modalities(said.input), "output": output},
+            "modalities": {"input": takes, "output": gives},
             "open_weights": True if said.hugging_face_id else None,
             "cost": _cost(said),
             "limit": {
