@@ -47,6 +47,14 @@ class UntoldModelError(CatalogError):
         super().__init__(f"{wanted!r} cannot be told in this format; see /catalog/models/{wanted}")
 
 
+class NothingToTellError(CatalogError):
+    """A format that cannot tell of any model now: who reads it does better to keep what it has."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        super().__init__(f"no model of the catalog can be told in this format yet: {title}")
+
+
 class ParameterError(CatalogError):
     """A parameter of a question that cannot be used; `nearest` are words that it would take."""
 

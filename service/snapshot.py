@@ -19,6 +19,7 @@ import zstandard
 from service.catalog import Catalog, Census, Row
 from service.dialects import DIALECTS, native
 from service.dialects.dialect import NOTHING, Asked, Dialect, Endpoint, Provider
+from service.errors import NothingToTellError
 from service.query.shelf import Shelf
 
 MIN_COMPRESSED_BYTES: Final = 256
@@ -134,12 +135,21 @@ class Spoken:
         self._fixed = {endpoint: self._document(endpoint, NOTHING) for endpoint in fixed}
 
     def fixed(self, endpoint: Endpoint) -> Document:
-        """What the endpoint answers to those who ask nothing in particular."""
+        """What the endpoint answers to those who ask nothing in particular.
+
+        Raises NothingToTellError: tools keep what they have at an error, not at an empty list.
+        """
+        if not self._subject.names:
+            raise NothingToTellError(self.dialect.title)
         return self._fixed[endpoint]
 
     def answer(self, endpoint: Endpoint, asked: Asked) -> Document:
-        """What it answers to this. Raises UnknownModelError and UntoldModelError."""
-        return self._fixed[endpoint] if not asked else self._document(endpoint, asked)
+        """What it answers to this. Raises NothingToTellError, and of one model what `one` does."""
+        if endpoint.is_fixed and not asked:
+            return self.fixed(endpoint)
+        if not endpoint.is_about_one and not self._subject.names:
+            raise NothingToTellError(self.dialect.title)
+        return self._document(endpoint, asked)
 
     def _document(self, endpoint: Endpoint, asked: Asked) -> Document:
         body = self.dialect.body(endpoint, self._subject, asked)

@@ -12,7 +12,7 @@ import pytest
 
 import fixtures
 from service.catalog import FALLBACK, Catalog, Cost, Life, Model, Origin, Row
-from service.errors import UnknownModelError, UntoldModelError
+from service.errors import NothingToTellError, UnknownModelError, UntoldModelError
 from service.lifecycle import advance
 from service.merge import merge
 from service.normalise import normalise
@@ -194,12 +194,11 @@ def test_the_list_says_how_long_it_is_and_how_it_begins_and_ends() -> None:
     assert [row["id"] for row in made["data"]] == ["a/b", "kilo/auto"]
 
 
-def test_no_row_at_all_is_still_a_list() -> None:
+def test_no_row_at_all_is_no_list() -> None:
     catalog = Catalog(revision=1, updated_at=AT, modified_at=AT, rows=())
 
-    made = document(catalog)
-
-    assert (made["total_count"], made["first_id"], made["last_id"]) == (0, None, None)
+    with pytest.raises(NothingToTellError):
+        document(catalog)
 
 
 # ---- one row

@@ -24,7 +24,9 @@ from yarl import URL
 
 import fixtures
 from fixtures.replay import Fault, ReplayGateway
+from service.api.route import plain
 from service.config import Settings
+from service.dialects import DIALECTS
 from service.present import Present
 from service.snapshot import Snapshot
 from tests.support import Answer, Client, Clock, Running, client_of, running_service
@@ -122,6 +124,7 @@ def filled(pattern: str, model_id: str = "kilo/auto") -> str:
     return pattern.format_map(values)
 
 
+REFRESH: Final = "/catalog/refresh"
 NEEDED: Final = {"/catalog/diff": "?from=1"}
 """What some paths cannot be asked without."""
 
@@ -751,8 +754,9 @@ async def test_every_error_of_every_route_has_the_shape_of_its_side(
             assert_shaped(answer, path, 503)
     for path in resources(running, "POST"):
         assert_shaped(await client.ask("DELETE", path), path, 405)
-        assert_shaped(await client.ask("POST", path), path, 401)
-        assert_shaped(await client.ask("POST", f"{path}?nothing=1", ADMIN), path, 400)
+    assert_shaped(await client.ask("POST", REFRESH), REFRESH, 401)
+    assert_shaped(await client.ask("POST", f"{REFRESH}?nothing=1", ADMIN), REFRESH, 400)
+    assert_shaped(await client.ask("POST", "/api/show"), "/api/show", 400)
 
 
 async def test_a_defect_is_a_500_of_the_same_shape_that_tells_nothing(running: Running) -> None:
@@ -1053,3 +1057,19 @@ async def test_no_secret_is_in_any_answer(settings: Settings, gateway: ReplayGat
     for answer in answers:
         told = answer.body + repr(dict(answer.headers)).encode()
         assert b"-kept" not in told
+
+
+async def test_a_dialect_that_can_tell_of_no_model_is_no_empty_list(running: Running) -> None:
+    """Before the first refresh there is the fallback, whose price nobody knows."""
+    told = dict[str, int]()
+    for dialect in DIALECTS:
+        path = plain(dialect.endpoints[0].paths[0])
+        answer = await running.client.get(path)
+        told[dialect.name] = answer.status
+        if answer.status == 503:
+            assert_shaped(answer, path, 503)
+            assert answer.headers["Retry-After"]
+
+    untold = {name for name, status in told.items() if status == 503}
+    assert untold == {"catwalk", "genai-prices", "litellm"}
+    assert set(told.values()) == {200, 503}

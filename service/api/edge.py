@@ -14,6 +14,7 @@ from service.api.route import Handler, Route, plain
 from service.errors import (
     CatalogError,
     MomentError,
+    NothingToTellError,
     NotPublishedError,
     ParameterError,
     UnknownModelError,
@@ -187,6 +188,8 @@ def _declared(error: CatalogError) -> Problem:
             status = HTTPStatus.BAD_REQUEST
         case NotPublishedError():
             status, headers[hdrs.RETRY_AFTER] = HTTPStatus.SERVICE_UNAVAILABLE, "1"
+        case NothingToTellError():
+            status, headers[hdrs.RETRY_AFTER] = HTTPStatus.SERVICE_UNAVAILABLE, "60"
         case _:
             status, headers[hdrs.RETRY_AFTER] = HTTPStatus.SERVICE_UNAVAILABLE, "5"
             detail = f"the past cannot be read: {error}"
