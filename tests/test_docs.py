@@ -96,6 +96,24 @@ def test_the_docs_tell_of_every_parameter_of_a_question_as_the_code_does() -> No
             Asked([(one.name, one.example)], [one]).many(one)
 
 
+def test_every_address_that_a_tool_is_pointed_at_is_one_or_the_beginning_of_one() -> None:
+    text = (ROOT / "docs/clients.md").read_text(encoding="utf-8")
+
+    paths = [plain(path) for one in DIALECTS for end in one.endpoints for path in end.paths]
+    named = set(re.findall(r"http://127\.0\.0\.1:8788(/[\w./-]*)", text))
+    assert named
+    for address in named:
+        like = re.sub(r"^/as/\w+/", "/as/{provider}/", address)
+        assert any(path == like or path.startswith(f"{like}/") for path in paths), address
+
+
+def test_every_format_that_the_docs_export_is_one() -> None:
+    text = (ROOT / "docs/clients.md").read_text(encoding="utf-8")
+
+    named = set(re.findall(r"model-catalog export ([a-z-]+)", text))
+    assert {"litellm", "codex", "llm", "openai"} <= named <= {one.name for one in DIALECTS}
+
+
 def test_the_architecture_has_one_line_for_every_module_and_no_other() -> None:
     told = table("docs/architecture.md", "Module", "Job")
 
