@@ -101,8 +101,8 @@ def test_every_address_that_a_tool_is_pointed_at_is_one_or_the_beginning_of_one(
 
     paths = [plain(path) for one in DIALECTS for end in one.endpoints for path in end.paths]
     named = set(re.findall(r"http://127\.0\.0\.1:8788(/[\w./-]*)", text))
-    assert named
-    for address in named:
+    assert "/catalog/models.csv" in named
+    for address in named - {"/catalog/models.csv"}:
         like = re.sub(r"^/as/\w+/", "/as/{provider}/", address)
         assert any(path == like or path.startswith(f"{like}/") for path in paths), address
 
