@@ -43,9 +43,6 @@ MAX_FOLDED: Final = 5_000
 
 # ── parameters ────────────────────────────────────────────────────────────────────────────────
 
-_UNESCAPED_PLUS: Final = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$", re.ASCII)
-
-
 _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _AGE: Final = re.compile(r"[smhd]$", re.ASCII)
 _MAX_GLOB: Final = 300
@@ -55,9 +52,8 @@ _IN_NO_ID: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 def _moment_text(text: str) -> str:
     """A moment as it was written, checked. Ages are counted when it is used."""
-    mended = _UNESCAPED_PLUS.sub(r"\1+\2", text)
-    moment(mended, _ANY_TIME)
-    return mended
+    moment(text, _ANY_TIME)
+    return text
 
 
 def _since(text: str) -> Cursor | str:

@@ -46,10 +46,12 @@ class Filter(Parameter[_T], Generic[_T]):
 
 # ── forms of values ───────────────────────────────────────────────────────────────────────────
 
-_SIZE: Final = re.compile(r"(\d{1,15}(?:\.\d{1,6})?)\s*([kKmM]?)", re.ASCII)
+_SIZE: Final = re.compile(r"(\d{1,16}(?:\.\d{1,6})?)([kKmM]?)", re.ASCII)
 _PRICE: Final = re.compile(r"\d{1,9}(?:\.\d{1,12})?|\.\d{1,12}", re.ASCII)
 _UNIT: Final = {"": 1, "k": 1_000, "m": 1_000_000}
-_WORD: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,300}")
+MAX_TOKENS: Final = 2**53
+"""No model is said to have more, and a JSON number is exact up to here."""
+_WORD: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,300}")
 _YES, _NO, _UNKNOWN = "true", "false", "unknown"
 _FLAGS: Final = {_YES: True, _NO: False, _UNKNOWN: None}
 SIZE_FORM: Final = "a number of tokens, as 128000, 128k or 1m"
@@ -62,7 +64,7 @@ def size(text: str) -> int:
     if not (match := _SIZE.fullmatch(text)):
         raise ValueError(text)
     tokens = Decimal(match[1]) * _UNIT[match[2].lower()]
-    if tokens != int(tokens):
+    if tokens != int(tokens) or tokens > MAX_TOKENS:
         raise ValueError(text)
     return int(tokens)
 

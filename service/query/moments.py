@@ -15,6 +15,8 @@ _UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _TIME: Final = re.compile(
     r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?)?", re.ASCII
 )
+_UNESCAPED_PLUS: Final = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$", re.ASCII)
+"""The + of an offset that stands in a query as it is, and so is read as a space."""
 
 
 def moment(text: str, now: datetime) -> int | datetime:
@@ -26,7 +28,9 @@ def moment(text: str, now: datetime) -> int | datetime:
     if _REVISION.fullmatch(text):
         return int(text)
     try:
-        return _before(text, now) if _AGE.fullmatch(text) else _time(text)
+        if _AGE.fullmatch(text):
+            return _before(text, now)
+        return _time(_UNESCAPED_PLUS.sub(r"\1+\2", text))
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not {MOMENT_FORM}") from None
 
