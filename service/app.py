@@ -191,6 +191,9 @@ async def _parts(
         metrics.watch(
             refresher.source,
             age_seconds=lambda: present.age_seconds,
+            is_stale=lambda: present.is_stale,
+            next_refresh=lambda: schedule.next_run,
+            held=lambda: len(refresher.recent.held),
             storage_up=lambda: refresher.storage_error is None,
         )
         yield Service(

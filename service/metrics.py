@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from itertools import accumulate
 from typing import Final
 
@@ -11,6 +12,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Info,
     ProcessCollector,
     disable_created_metrics,
 )
@@ -18,7 +20,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.catalog import Census, Listing, Outcome, Refresh
+from service import __version__
+from service.catalog import Census, Kind, Listing, Outcome, Refresh
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series, and nothing here reads them
 
@@ -34,6 +37,8 @@ class Metrics:
         registry = CollectorRegistry()
         self._registry = registry
         ProcessCollector(registry=registry)
+        build = Info("model_catalog_build", "The version that runs.", registry=registry)
+        build.info({"version": __version__})
         self._requests = _Requests()
         registry.register(self._requests)
         self._refreshes = Counter(
@@ -55,6 +60,18 @@ class Metrics:
             ["source"],
             registry=registry,
         )
+        self._next_refresh = Gauge(
+            "model_catalog_next_refresh_timestamp_seconds",
+            "When the next refresh is due; NaN when none is.",
+            ["source"],
+            registry=registry,
+        )
+        self._held = Gauge(
+            "model_catalog_held_refreshes",
+            "How often in a row a list was held, at most 10; 0 when none is held.",
+            ["source"],
+            registry=registry,
+        )
         self._rejects = Counter(
             "model_catalog_entry_rejects",
             "Entries that could not be made a model.",
@@ -73,6 +90,18 @@ class Metrics:
             ["source", "status", "origin"],
             registry=registry,
         )
+        self._changes = Counter(
+            "model_catalog_changes",
+            "What refreshes did to models, by kind.",
+            ["source", "kind"],
+            registry=registry,
+        )
+        self._omitted = Gauge(
+            "model_catalog_omitted_models",
+            "Models that a dialect leaves out, as it cannot tell them truthfully.",
+            ["dialect"],
+            registry=registry,
+        )
         self._revision = Gauge(
             "model_catalog_revision", "The served revision; 0 while nothing is stored.",
             registry=registry,
@@ -81,6 +110,11 @@ class Metrics:
             "model_catalog_data_age_seconds",
             "Time since the served list was last known to be the gateway's.",
             ["source"],
+            registry=registry,
+        )
+        self._stale = Gauge(
+            "model_catalog_stale",
+            "1 while answers say Catalog-Stale: true, else 0.",
             registry=registry,
         )
         self._streams = Gauge(
@@ -103,14 +137,28 @@ class Metrics:
         )
 
     def watch(
-        self, source: str, age_seconds: Callable[[], float | None], storage_up: Callable[[], bool]
+        self,
+        source: str,
+        *,
+        age_seconds: Callable[[], float | None],
+        is_stale: Callable[[], bool],
+        next_refresh: Callable[[], datetime | None],
+        held: Callable[[], int],
+        storage_up: Callable[[], bool],
     ) -> None:
         """Read what changes by itself at the time of the scrape."""
         unknown = float("nan")
         self._age.labels(source).set_function(
             lambda: unknown if (age := age_seconds()) is None else age
         )
+        self._stale.set_function(lambda: float(is_stale()))
+        self._next_refresh.labels(source).set_function(
+            lambda: at.timestamp() if (at := next_refresh()) else unknown
+        )
+        self._held.labels(source).set_function(lambda: float(held()))
         self._storage_up.set_function(lambda: float(storage_up()))
+        for kind in Kind:
+            self._changes.labels(source, kind)
 
     def watch_streams(self, count: Callable[[], int]) -> None:
         """Read the number of open streams at the time of the scrape."""
@@ -148,9 +196,16 @@ class Metrics:
         for field, count in listing.bad_fields.items():
             self._bad_fields.labels(source, field).inc(count)
 
-    def observe_snapshot(self, revision: int, census: Census) -> None:
-        """Tell what is served."""
+    def observe_changes(self, source: str, counts: Mapping[Kind, int]) -> None:
+        """Count what one refresh did to models."""
+        for kind, count in counts.items():
+            self._changes.labels(source, kind).inc(count)
+
+    def observe_snapshot(self, revision: int, census: Census, omitted: Mapping[str, int]) -> None:
+        """Tell what is served. `omitted` are the models that a dialect leaves out, by its name."""
         self._revision.set(revision)
+        for dialect, count in omitted.items():
+            self._omitted.labels(dialect).set(count)
         self._models.clear()
         for (source, status, origin), count in census.items():
             self._models.labels(source, status, origin).set(count)

@@ -41,7 +41,8 @@ class Publisher:
 
     def _show(self, made: Snapshot) -> None:
         self._present.publish(made)
-        self._metrics.observe_snapshot(made.catalog.revision, made.census)
+        omitted = {name: spoken.omitted for name, spoken in made.spoken.items()}
+        self._metrics.observe_snapshot(made.catalog.revision, made.census, omitted)
         _settle_memory()
 
 

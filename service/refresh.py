@@ -386,6 +386,7 @@ class Refresher:
             self.storage_error = None
         self._stored, self._known = stored, transition.rows
         show()
+        self._metrics.observe_changes(self.source, transition.counts)
 
     def _stored_after(self, transition: Transition) -> Stored:
         rows = (*self._others, *transition.rows)
