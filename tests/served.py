@@ -28,6 +28,8 @@ class Served:
     """A running service, and all the models that it has."""
 
     url: str
+    gateway: str
+    """Where chats are to go, without a slash at its end: never to the service."""
     models: Sequence[Json]
     """Rows of `/catalog/models`, their fractions as Decimal."""
 
@@ -42,8 +44,9 @@ def serving(listing: Path, folder: Path) -> Iterator[Served]:
     """Serve that list from a process of its own, with all that it writes in `folder`."""
     home = {"HOME": str(folder), "NO_COLOR": "1"}
     with _Program(home, "fixtures.replay", str(listing), "--port", "0") as gateway:
+        gateway_url = gateway.line("/models").split()[-1].removesuffix("/models")
         settings = {
-            "MODEL_CATALOG_GATEWAY_URL": gateway.line("/models").split()[-1].removesuffix("models"),
+            "MODEL_CATALOG_GATEWAY_URL": gateway_url,
             "MODEL_CATALOG_DATABASE_URL": f"sqlite:///{folder / 'catalog.db'}",
             "MODEL_CATALOG_PORT": "0",
             "MODEL_CATALOG_REFRESH_INTERVAL": "36500d",
@@ -53,7 +56,7 @@ def serving(listing: Path, folder: Path) -> Iterator[Served]:
             url = json.loads(service.line('"event": "listening"'))["url"]
             refresh = json.loads(service.line('"event": "refresh"'))
             assert refresh["outcome"] == "updated", refresh
-            yield Served(url, tuple(_rows(url)))
+            yield Served(url, gateway_url, tuple(_rows(url)))
 
 
 class _Program:
