@@ -1,0 +1,1 @@
+"""The pages for people: templates and static files, filled in by the API."""
