@@ -14,7 +14,8 @@ from service.catalog import Change, Fold, Kind
 from service.dialects.native import time_text
 
 ATOM: Final = "http://www.w3.org/2005/Atom"
-CONTENT_TYPE: Final = "application/atom+xml; charset=utf-8"
+MEDIA_TYPE: Final = "application/atom+xml"
+CONTENT_TYPE: Final = f"{MEDIA_TYPE}; charset=utf-8"
 MAX_NAMED: Final = 20
 """Models that a fold names; the others are counted."""
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -47,7 +48,7 @@ def feed(about: Feed, news: Iterable[Change | Fold]) -> bytes:
     _add(SubElement(root, "author"), "name", "Model catalog")
     suffix = f"?{about.query}" if about.query else ""
     path = f"{about.public_url}/catalog/changes"
-    _link(root, "self", f"{path}.atom{suffix}", "application/atom+xml")
+    _link(root, "self", f"{path}.atom{suffix}", MEDIA_TYPE)
     _link(root, "alternate", f"{path}{suffix}", "application/json")
     for one in news:
         root.append(_entry(about, one))

@@ -29,6 +29,7 @@ class Parameter(Generic[_T]):
     """The values there are, where they can be told."""
     is_many: bool = False
     """Whether it may be repeated, and takes several values separated by commas."""
+    is_required: bool = False
     example: str = ""
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
     """JSON Schema of one value."""

@@ -392,6 +392,17 @@ async def test_a_304_says_what_a_200_says_of_the_answer_and_has_no_body(
         assert bare.headers[name] == full.headers[name]
 
 
+async def test_what_is_posted_is_answered_anew_each_time(client: Client) -> None:
+    body = b'{"model": "kilo/auto"}'
+    head = b"POST /api/show HTTP/1.1\r\nHost: x\r\nIf-None-Match: *\r\nContent-Length: 22"
+
+    answer = await spoken(client, head, body)
+
+    assert answer.status == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "ETag" not in answer.headers
+
+
 # ── representation ────────────────────────────────────────────────────────────────────────────
 
 

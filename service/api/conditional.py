@@ -116,6 +116,17 @@ class Responder:
         status, body, answered = _decide(variant, headers, content_type, asked, None)
         return web.Response(status=status, body=body, headers=answered)
 
+    def answer_now(self, body: bytes, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+        """What is true only at this moment, or is not to be asked for again: never stored."""
+        headers = {
+            hdrs.CONTENT_TYPE: JSON_TYPE,
+            hdrs.CACHE_CONTROL: "no-store",
+            hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
+            hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: EXPOSED,
+            **self.freshness(),
+        }
+        return web.Response(status=status, body=body, headers=headers)
+
     def _decide(self, asked: _Asked, document: Document, coding: str, content_type: str) -> _Answer:
         _, if_none_match, if_modified_since = asked
         variant = document.variant(coding)

@@ -10,7 +10,7 @@ from aiohttp import hdrs, web
 
 from service.api import problems
 from service.api.problems import Problem
-from service.api.route import Handler, Route, plain
+from service.api.route import SERVICE, Handler, Route, plain
 from service.errors import (
     CatalogError,
     MomentError,
@@ -45,7 +45,11 @@ class Edge:
         self._server = f"model-catalog/{version}"
         self._routes: Sequence[Route] = ()
         self._anything_else = Route(
-            path=ANYTHING_ELSE, summary="whatever is left", tag="", handler=self._unmatched
+            operation="",
+            path=ANYTHING_ELSE,
+            summary="whatever is left",
+            tag=SERVICE,
+            handler=self._unmatched,
         )
 
     def application(self, routes: Iterable[Route], stream: Stream) -> web.Application:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +14,14 @@ from aiohttp import hdrs, web
 from service.api.answers import Answers
 from service.api.conditional import Responder
 from service.api.problems import Problem
-from service.api.route import Route
+from service.api.route import Route, Tag, Validity, plain
 from service.dialects import DIALECTS
 from service.dialects.dialect import Asked, Dialect, Endpoint
 from service.parameters import Parameter
 from service.present import Present
 from service.snapshot import Document
 
+_BODY_REFUSES: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 _MANY_ROWS: Final = 1_000
 """From so many models on, an answer that is not there yet is made beside the event loop."""
 
@@ -35,11 +37,12 @@ class Foreign:
     def routes(self) -> Iterator[Route]:
         """A route for each path of each endpoint."""
         for dialect in DIALECTS:
+            tag = Tag(dialect.title, f"Read by {dialect.readers}.", is_foreign=True)
             for endpoint in dialect.endpoints:
                 for path in endpoint.paths:
-                    yield self._route(dialect, endpoint, path)
+                    yield self._route(dialect, endpoint, path, tag)
 
-    def _route(self, dialect: Dialect, endpoint: Endpoint, path: str) -> Route:
+    def _route(self, dialect: Dialect, endpoint: Endpoint, path: str, tag: Tag) -> Route:
         def read(request: web.Request) -> web.Response | Awaitable[web.Response]:
             asked = dict(request.match_info)
             if endpoint.reads and request.query_string:
@@ -48,21 +51,28 @@ class Foreign:
 
         async def posted(request: web.Request) -> web.Response:
             asked = {**request.match_info, **_chosen(endpoint, await _object(request))}
-            response = self._answer(request, dialect, endpoint, asked)
-            return response if isinstance(response, web.Response) else await response
+            spoken = self.present.require().spoken[dialect.name]
+            return self.responder.answer_now(spoken.answer(endpoint, asked).body)
 
         words = tuple(_parameter(*pair) for pair in endpoint.reads.items())
         is_post = endpoint.method == hdrs.METH_POST
+        is_about_some = endpoint.is_about_one or bool(endpoint.reads)
         return Route(
+            operation=operation(endpoint.method, path),
             method=endpoint.method,
             path=path,
             summary=endpoint.summary,
-            tag=dialect.title,
+            tag=tag,
             handler=posted if is_post else read,
             parameters=() if is_post else words,
             posts=words if is_post else (),
-            refuses=(HTTPStatus.NOT_FOUND,) if endpoint.is_about_one or endpoint.reads else (),
-            is_conditional=not is_post,
+            validity=Validity.MOMENT if is_post else Validity.PRESENT,
+            headers=() if endpoint.is_about_one else ("Catalog-Omitted",),
+            refuses=(
+                *(_BODY_REFUSES if is_post else ()),
+                *((HTTPStatus.NOT_FOUND,) if is_about_some else ()),
+                HTTPStatus.SERVICE_UNAVAILABLE,
+            ),
         )
 
     def _answer(
@@ -86,6 +96,12 @@ class Foreign:
         document = self.answers.keep(key, await asyncio.to_thread(make))
         response = self.responder.answer(request, document)
         return response if isinstance(response, web.Response) else await response
+
+
+def operation(method: str, path: str) -> str:
+    """What a path is called in a client: `/v1/models/{id:.+}` → `getV1ModelsById`."""
+    words = re.findall(r"[a-z0-9]+", plain(path).replace("{", "by/"), re.IGNORECASE)
+    return method.lower() + "".join(word[0].upper() + word[1:] for word in words)
 
 
 def _chosen(endpoint: Endpoint, said: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from aiohttp import web
 from service import atom
 from service.api.answers import Answers
 from service.api.conditional import JSON_TYPE, Responder
-from service.api.route import Route
+from service.api.route import PAST, Route, Validity
 from service.api.status import refresh_json
 from service.catalog import Change, Cursor, Fold, Kind, Outcome, Revision
 from service.dialects import native
@@ -31,7 +31,6 @@ from service.snapshot import Document
 from service.spelling import nearest
 
 _T = TypeVar("_T")
-PAST: Final = "The past"
 CACHE_BYTES: Final = 16 * 2**20
 """For answers of the past that are kept, each as long as it is true and there is room."""
 
@@ -135,6 +134,7 @@ STREAM: Final = (SINCE, KIND, FIELD, MODEL)
 ENDS: Final = (FROM, TO)
 PAGE: Final = (LIMIT, BEFORE)
 REFRESHES: Final = (LIMIT, BEFORE, OUTCOME)
+REFUSES: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def wanted_of(query: Asked) -> Wanted:
@@ -277,63 +277,91 @@ class Past:
         """What there is of the past."""
         return [
             Route(
+                operation="listChanges",
                 path="/catalog/changes",
                 summary="what changed, oldest first after `since`",
                 tag=PAST,
                 handler=self.changes,
                 parameters=CHANGES,
-                is_conditional=True,
+                sample="since=7d&field=price",
+                schema="ChangeList",
+                validity=Validity.PAST,
+                headers=("Link",),
+                refuses=REFUSES,
             ),
             Route(
+                operation="readChangesFeed",
                 path="/catalog/changes.atom",
                 summary="the newest changes for feed readers, by the same filters",
                 tag=PAST,
                 handler=self.atom,
                 parameters=FEED,
-                content_type=atom.CONTENT_TYPE,
-                is_conditional=True,
+                content_types=(atom.MEDIA_TYPE,),
+                sample="kind=added,removed",
+                validity=Validity.PAST,
+                refuses=REFUSES,
             ),
             Route(
+                operation="streamChanges",
                 path="/catalog/changes/stream",
                 summary="the same changes as server-sent events, as they come; resumed by "
                 "`Last-Event-ID`",
                 tag=PAST,
                 parameters=STREAM,
-                content_type="text/event-stream",
+                content_types=("text/event-stream",),
+                sample="field=price",
+                refuses=REFUSES,
             ),
             Route(
+                operation="listVersions",
                 path="/catalog/history/{id:.+}",
                 summary="every state of a model, newest first, with what changed from one to the "
                 "next",
                 tag=PAST,
                 handler=self.of_model,
                 parameters=PAGE,
-                refuses=(HTTPStatus.NOT_FOUND,),
-                is_conditional=True,
+                schema="VersionList",
+                validity=Validity.PAST,
+                headers=("Link",),
+                refuses=(*REFUSES, HTTPStatus.NOT_FOUND),
             ),
             Route(
+                operation="compare",
                 path="/catalog/diff",
                 summary="what differs between two moments",
                 tag=PAST,
                 handler=self.diff,
                 parameters=ENDS,
-                is_conditional=True,
+                sample="from=1",
+                schema="Diff",
+                validity=Validity.PAST,
+                refuses=REFUSES,
             ),
             Route(
+                operation="listRevisions",
                 path="/catalog/revisions",
                 summary="every change of the catalog: number, time, cause, counts",
                 tag=PAST,
                 handler=self.revisions,
                 parameters=PAGE,
-                is_conditional=True,
+                sample="limit=10",
+                schema="RevisionList",
+                validity=Validity.PAST,
+                headers=("Link",),
+                refuses=REFUSES,
             ),
             Route(
+                operation="listRefreshes",
                 path="/catalog/refreshes",
                 summary="the log of refreshes with outcome and reason",
                 tag=PAST,
                 handler=self.refreshes,
                 parameters=REFRESHES,
-                is_conditional=True,
+                sample="outcome=failed,rejected",
+                schema="RefreshList",
+                validity=Validity.PAST,
+                headers=("Link",),
+                refuses=REFUSES,
             ),
         ]
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from aiohttp import web
 from service.api.answers import Answers
 from service.api.conditional import JSON_TYPE, Responder
 from service.api.past import AT, Past
-from service.api.route import Route
+from service.api.route import PRESENT, Route, Validity
 from service.parameters import Asked
 from service.present import Present
 from service.query.facets import facets
@@ -24,11 +25,11 @@ from service.query.question import CURSOR, NEEDS, QUERY, Mark, Needs, Question
 from service.query.shelf import Shelf
 from service.snapshot import Document
 
-PRESENT: Final = "The present"
 _MANY_ROWS: Final = 1_000
 """From so many models on, an answer is made beside the event loop."""
 
 LIST: Final = (*QUERY, AT)
+REFUSES: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
 
 _Response = web.Response | Awaitable[web.Response]
 _Make = Callable[[Shelf], Document]
@@ -48,47 +49,68 @@ class Questions:
         """What can be asked."""
         return [
             Route(
+                operation="listModels",
                 path="/catalog/models",
                 summary="the catalog, or the models of it that are asked for; `?at=` a revision "
                 "or time tells it as it was",
                 tag=PRESENT,
                 handler=partial(self.models, Form.JSON),
                 parameters=LIST,
-                is_conditional=True,
+                sample="tools=true&minContext=200k&sort=cost.input&fields=id,name,cost.input",
+                schema="ModelList",
+                validity=Validity.PRESENT,
+                headers=("Link",),
+                refuses=REFUSES,
             ),
             Route(
+                operation="listModelsAsCsv",
                 path="/catalog/models.csv",
                 summary="the same rows, flat, for spreadsheets",
                 tag=PRESENT,
                 handler=partial(self.models, Form.CSV),
                 parameters=LIST,
-                content_type="text/csv",
-                is_conditional=True,
+                sample="q=meridian&fields=id,cost.input,cost.output",
+                content_types=("text/csv",),
+                validity=Validity.PRESENT,
+                headers=("Link",),
+                refuses=REFUSES,
             ),
             Route(
+                operation="listModelsAsNdjson",
                 path="/catalog/models.ndjson",
                 summary="the same rows, flat, a JSON object a line",
                 tag=PRESENT,
                 handler=partial(self.models, Form.NDJSON),
                 parameters=LIST,
-                content_type="application/x-ndjson",
-                is_conditional=True,
+                sample="q=meridian&fields=id,cost.input,cost.output",
+                content_types=("application/x-ndjson",),
+                validity=Validity.PRESENT,
+                headers=("Link",),
+                refuses=REFUSES,
             ),
             Route(
+                operation="countModels",
                 path="/catalog/facets",
                 summary="how many models stand behind each value of each filter",
                 tag=PRESENT,
                 handler=self.facets,
                 parameters=NEEDS,
-                is_conditional=True,
+                sample="input=image&tools=true",
+                schema="Facets",
+                validity=Validity.PRESENT,
+                refuses=REFUSES,
             ),
             Route(
+                operation="pickModels",
                 path="/catalog/pick",
                 summary="the best models for stated needs, why, and what ruled out the others",
                 tag=PRESENT,
                 handler=self.pick,
                 parameters=PICK,
-                is_conditional=True,
+                sample="tools=true&input=image&minContext=500k&inputTokens=8k&outputTokens=1k&limit=1",
+                schema="Pick",
+                validity=Validity.PRESENT,
+                refuses=REFUSES,
             ),
         ]
 

@@ -10,13 +10,13 @@ from typing import Any, Final, Protocol
 import orjson
 from aiohttp import hdrs, web
 
-from service.api.conditional import EXPOSED, JSON_TYPE, Responder
+from service.api.conditional import JSON_TYPE, Responder
 from service.api.edge import Edge
 from service.api.foreign import Foreign
 from service.api.past import Past
 from service.api.problems import Problem
-from service.api.questions import PRESENT, Questions
-from service.api.route import Route
+from service.api.questions import Questions
+from service.api.route import PRESENT, SERVICE, Route, Validity
 from service.api.status import Health, readiness_json, refresh_json, status_json
 from service.api.streams import Streams
 from service.catalog import Outcome, Reason, Refresh
@@ -37,8 +37,6 @@ class Operator(Protocol):
     def wait_seconds(self) -> float:
         """How long the gateway still wants to be left alone."""
 
-
-SERVICE: Final = "The service"
 
 ACCEPT: Final = Parameter(
     name="accept",
@@ -129,67 +127,92 @@ class Api:
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
     def _now(self, body: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> web.Response:
-        """What is true only at this moment: never stored."""
-        headers = {
-            hdrs.CONTENT_TYPE: JSON_TYPE,
-            hdrs.CACHE_CONTROL: "no-store",
-            hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
-            hdrs.ACCESS_CONTROL_EXPOSE_HEADERS: EXPOSED,
-            **self.responder.freshness(),
-        }
-        return web.Response(status=status, body=orjson.dumps(body), headers=headers)
+        return self.responder.answer_now(orjson.dumps(body), status)
 
     # ── the table ─────────────────────────────────────────────────────────────────────────────
 
     def routes(self) -> list[Route]:
         """What there is."""
         return [
-            Route(path="/", summary="the paths there are", tag=SERVICE, handler=self.index),
+            Route(
+                operation="listPaths",
+                path="/",
+                summary="the paths there are",
+                tag=SERVICE,
+                handler=self.index,
+                schema="Index",
+                refuses=(HTTPStatus.BAD_REQUEST,),
+            ),
             *self.questions.routes(),
             Route(
+                operation="getModel",
                 path="/catalog/models/{id:.+}",
                 summary="one model by id or ref, removed ones too; 404 names the nearest ids",
                 tag=PRESENT,
                 handler=self.model,
-                refuses=(HTTPStatus.NOT_FOUND,),
-                is_conditional=True,
+                schema="Model",
+                validity=Validity.PRESENT,
+                refuses=(
+                    HTTPStatus.BAD_REQUEST,
+                    HTTPStatus.NOT_FOUND,
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                ),
             ),
             *self.past.routes(),
             Route(
+                operation="getStatus",
                 path="/catalog/status",
                 summary="freshness, counts, the last refresh and why, what is held, rejects, "
                 "the database",
                 tag=SERVICE,
                 handler=self.status,
+                schema="Status",
+                refuses=(HTTPStatus.BAD_REQUEST,),
             ),
             Route(
+                operation="refreshCatalog",
                 method="POST",
                 path="/catalog/refresh",
                 summary="refresh now and tell the outcome",
                 tag=SERVICE,
                 handler=self.refresh,
                 parameters=(ACCEPT,),
+                schema="Refresh",
+                refuses=(
+                    HTTPStatus.BAD_REQUEST,
+                    HTTPStatus.UNAUTHORIZED,
+                    HTTPStatus.FORBIDDEN,
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    HTTPStatus.BAD_GATEWAY,
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                ),
                 is_protected=True,
             ),
             *self.foreign.routes(),
             Route(
+                operation="getHealth",
                 path="/healthz",
                 summary="200 while the process lives",
                 tag=SERVICE,
                 handler=self.healthz,
+                schema="Health",
             ),
             Route(
+                operation="getReadiness",
                 path="/readyz",
                 summary="200 when there is something to serve; names what is degraded",
                 tag=SERVICE,
                 handler=self.readyz,
+                schema="Readiness",
+                also=(HTTPStatus.SERVICE_UNAVAILABLE,),
             ),
             Route(
+                operation="getMetrics",
                 path="/metrics",
                 summary="Prometheus",
                 tag=SERVICE,
                 handler=self.metrics_text,
-                content_type="text/plain",
+                content_types=("text/plain", "application/openmetrics-text"),
             ),
         ]
 
