@@ -133,6 +133,7 @@ class Spoken:
         """Models that cannot be told truthfully in it."""
         fixed = [endpoint for endpoint in dialect.endpoints if endpoint.is_fixed]
         self._fixed = {endpoint: self._document(endpoint, NOTHING) for endpoint in fixed}
+        self._subject.forget()
 
     def fixed(self, endpoint: Endpoint) -> Document:
         """What the endpoint answers to those who ask nothing in particular.

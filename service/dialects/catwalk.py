@@ -78,7 +78,7 @@ def _has_levels(said: Model) -> bool:
 
 def _document(subject: Subject, asked: Asked) -> list[Json]:
     del asked
-    models = list(subject.rows())
+    models = subject.rows()
     if not models:
         return []
     provider = subject.provider

@@ -4,9 +4,8 @@ A dialect never invents. Where its format demands what is unknown and has a cust
 that is said; otherwise the row is left out and counted.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Final
 
 import orjson
@@ -37,25 +36,33 @@ class Provider:
     key_variable: str = "KILO_API_KEY"
 
 
-@dataclass(frozen=True)
 class Subject:
     """What an endpoint speaks of: the models that its dialect can tell of, and their provider."""
 
-    catalog: Catalog
-    provider: Provider
-    tell: Callable[[Row, Provider], Json | None]
+    def __init__(
+        self,
+        catalog: Catalog,
+        provider: Provider,
+        tell: Callable[[Row, Provider], Json | None],
+    ) -> None:
+        self.catalog = catalog
+        self.provider = provider
+        self._tell = tell
+        pairs = [(row.model.id, tell(row, provider)) for row in catalog.rows]
+        self._told: list[Json] | None = [told for _, told in pairs if told is not None]
+        self.names = tuple(name for name, told in pairs if told is not None)
+        """The ids of those models, in the catalog's order."""
 
-    def rows(self) -> Iterator[Json]:
-        """Each model that can be told, in the catalog's order."""
-        for row in self.catalog.rows:
-            if (told := self.tell(row, self.provider)) is not None:
-                yield told
+    def rows(self) -> Sequence[Json]:
+        """Each of those models, in the same order."""
+        if self._told is not None:
+            return self._told
+        told = (self._tell(row, self.provider) for row in self.catalog.rows)
+        return [one for one in told if one is not None]
 
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The ids of those models."""
-        rows = self.catalog.rows
-        return tuple(row.model.id for row in rows if self.tell(row, self.provider) is not None)
+    def forget(self) -> None:
+        """Keep no model as an object: of a large catalog they would take hundreds of megabytes."""
+        self._told = None
 
     @property
     def omitted(self) -> int:
@@ -67,7 +74,7 @@ class Subject:
         row = self.catalog.find(name)
         if row is None:
             raise UnknownModelError(name, nearest(name, self.names))
-        told = None if row.is_removed else self.tell(row, self.provider)
+        told = None if row.is_removed else self._tell(row, self.provider)
         if told is None:
             raise UntoldModelError(name)
         return told

@@ -60,7 +60,7 @@ def _document(subject: Subject, asked: Asked) -> list[Json]:
             "id": provider.key,
             "name": provider.name,
             "api_pattern": re.escape(provider.url),
-            "models": list(subject.rows()),
+            "models": subject.rows(),
         }
     ]
 

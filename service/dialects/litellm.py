@@ -117,7 +117,7 @@ def _map(subject: Subject, asked: Asked) -> dict[str, Any]:
 
 def _models(subject: Subject, asked: Asked) -> Json:
     del asked
-    return {"data": list(subject.rows())}
+    return {"data": subject.rows()}
 
 
 _FILE: Final = "model_prices_and_context_window.json"

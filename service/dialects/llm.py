@@ -11,6 +11,7 @@ Every JSON text is YAML but for a few signs, which are written as escapes.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -49,9 +50,9 @@ def encode(document: Any) -> bytes:  # noqa: ANN401 — any JSON value
     return _NOT_YAML.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text).encode()
 
 
-def _document(subject: Subject, asked: Asked) -> list[Json]:
+def _document(subject: Subject, asked: Asked) -> Sequence[Json]:
     del asked
-    return list(subject.rows())
+    return subject.rows()
 
 
 DIALECT: Final = Dialect(

@@ -127,7 +127,7 @@ def _listed(subject: Subject, asked: Asked) -> Json:
     OpenRouter's SDKs go on by `offset` until a page is shorter than `limit`, Anthropic's by
     `after_id` while there is `has_more`: a list that ignored either would be read for ever.
     """
-    rows = list(subject.rows())
+    rows = subject.rows()
     begin, end = _page(subject, asked)
     page = rows[begin:end]
     more_after, more_before = end < len(rows), begin > 0

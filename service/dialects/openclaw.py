@@ -58,7 +58,7 @@ def _document(subject: Subject, asked: Asked) -> Json:
         "baseUrl": provider.url,
         "apiKey": f"${{{provider.key_variable}}}",
         "api": "openai-completions",
-        "models": list(subject.rows()),
+        "models": subject.rows(),
     }
     return {"models": {"providers": {provider.key: block}}}
 
