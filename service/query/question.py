@@ -17,6 +17,8 @@ from service.query.filters import BY_NAME, FILTERS, ON_OFFER, STATUS, Filter, Si
 from service.query.shelf import Shelf, sort_value
 
 MAX_LIMIT: Final = 10_000
+_NEIGHBOURS: Final = 3
+"""Models on either side of the end of a page that a mark names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +34,54 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Where a page ended: behind that model, which stood there by these values.
+    """Where a page ended: behind a model that stood there by these values.
 
     It names the question that it belongs to. The catalog may change between two pages: the next one
     begins behind the place that these values have then, so no model that stays as it is is
-    skipped or told twice.
+    skipped or told twice. Among models of equal values that place lies between some of those that
+    were told and some that were to come, whose order outvotes one of them that has moved.
     """
 
     question: str
-    ref: str
+    told: tuple[str, ...]
+    """Refs, the last one last, of models of those values."""
+    coming: tuple[str, ...]
+    """Refs of models of those values, the next one first."""
     place: int
     values: tuple[Any, ...]
 
     def __str__(self) -> str:
-        text = orjson.dumps([self.question, self.ref, self.place, *self.values])
-        return urlsafe_b64encode(text).decode().rstrip("=")
+        parts = [self.question, self.told, self.coming, self.place, *self.values]
+        return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
     @classmethod
     def parse(cls, text: str) -> "Mark":
         """Raises ValueError."""
-        found = orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        match found:
-            case [str() as question, str() as ref, int() as place, *values] if all(
-                value is None or isinstance(value, str | int | float) for value in values
-            ):
-                return cls(question, ref, place, tuple(values))
-        raise ValueError(text)
+        match orjson.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4))):
+            case [str() as question, list() as told, list() as coming, int() as place, *values]:
+                made = cls(question, tuple(told), tuple(coming), place, tuple(values))
+            case _:
+                raise ValueError(text)
+        are_refs = all(isinstance(ref, str) for ref in (*told, *coming))
+        are_plain = not any(isinstance(value, list | dict) for value in values)
+        if not are_refs or not are_plain or str(made) != text:  # else some of it was ignored
+            raise ValueError(text)
+        return made
+
+    def cut(self, places: Mapping[str, int]) -> float:
+        """The place, among models of equal values, behind which the next page begins.
+
+        The one that has the fewest models on the wrong side.
+        """
+        if not self.coming:
+            return float("inf")
+        told = [places[ref] for ref in self.told if ref in places]
+        coming = [places[ref] for ref in self.coming if ref in places]
+        return min(
+            sorted([*told, *(place - 1 for place in coming)]),  # rather told twice than skipped
+            key=lambda cut: sum(p > cut for p in told) + sum(p <= cut for p in coming),
+            default=self.place - len(self.told),
+        )
 
 
 def _key(text: str) -> Key:
@@ -226,16 +250,23 @@ class Question:
         end = len(ordered) if self.limit is None else begin + self.limit
         page = ordered[begin:end]
         more = end < len(ordered) and page
-        return Page(page, len(places), self._mark(shelf, order, page[-1]) if more else None)
+        return Page(page, len(places), self._mark(shelf, order, ordered, end) if more else None)
 
-    def _mark(self, shelf: Shelf, order: "_Order", place: int) -> Mark:
-        ref = shelf.rows[place].model.ref
-        return Mark(self.fingerprint, ref, place, order.values(place))
+    def _mark(self, shelf: Shelf, order: "_Order", ordered: Sequence[int], end: int) -> Mark:
+        last = ordered[end - 1]
 
-    def _place(self, shelf: Shelf, order: "_Order", mark: Mark) -> tuple[tuple[float, ...], int]:
+        def refs(places: Sequence[int]) -> tuple[str, ...]:
+            equal = (place for place in places if order.of(place) == order.of(last))
+            return tuple([shelf.rows[place].model.ref for place in equal])
+
+        told = refs(ordered[max(end - _NEIGHBOURS, 0) : end])
+        coming = refs(ordered[end : end + _NEIGHBOURS])
+        return Mark(self.fingerprint, told, coming, last, order.values(last))
+
+    def _place(self, shelf: Shelf, order: "_Order", mark: Mark) -> tuple[tuple[float, ...], float]:
         """Where a page ended, in the order that the catalog has now."""
         try:
-            return order.of_values(mark.values), shelf.places.get(mark.ref, mark.place)
+            return order.of_values(mark.values), mark.cut(shelf.places)
         except (TypeError, ValueError):
             raise ParameterError(
                 CURSOR.name, f"cursor is not valid; accepts: {CURSOR.accepts}"
@@ -275,7 +306,7 @@ class _ByFit:
 
     def of_values(self, values: tuple[Any, ...]) -> tuple[float, ...]:
         (score,) = values
-        return (float(score),)
+        return (score + 0.0,)
 
 
 class _ByKeys:

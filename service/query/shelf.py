@@ -5,6 +5,7 @@ Each is made when a question first needs it, and then kept as long as the catalo
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from service.query.search import Search
 
 UNKNOWN_RANK: Final = float("inf")
 """Behind everything, in either direction."""
+_MAX_COMPARED: Final = 200
+"""Characters of a text: more than any name has."""
 
 
 class Column:
@@ -63,8 +66,19 @@ def _turned(rank: float) -> float:
 
 
 def sort_value(value: Any) -> Any:  # noqa: ANN401 — of any field
-    """A value as it is compared, and as it can be written down: texts whatever their case."""
-    return value.casefold() if isinstance(value, str) else native.value(value)
+    """A value as it is compared, and as it can be written down.
+
+    Texts whatever their case, by a beginning that is short enough for an address.
+    """
+    match value:
+        case str():
+            return value.casefold()[:_MAX_COMPARED]
+        case datetime():
+            return native.value(value)
+        case date():
+            return value.isoformat()
+        case _:
+            return native.value(value)
 
 
 class Shelf:
