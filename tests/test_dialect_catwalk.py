@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 import pytest
@@ -50,7 +50,10 @@ def rows(**facts: Any) -> list[Json]:
 
 def go_number(value: float) -> str:
     """The fewest digits that read back; from 1e-6 to 1e21 plain, else with a bare exponent."""
-    digits = next(text for places in range(17) if float(text := f"{value:.{places}e}") == value)
+    exact = Decimal(value)
+    # Of a tie the larger: half to even may miss the shorter of two that read back.
+    rounded = (Context(prec=n, rounding=ROUND_HALF_UP).plus(exact) for n in range(1, 18))
+    digits = f"{next(found for found in rounded if float(found) == value).normalize():e}"
     mantissa, exponent = digits.split("e")
     is_plain = value == 0 or -6 <= int(exponent) < 21
     return format(Decimal(digits), "f") if is_plain else f"{mantissa}e{int(exponent):+d}"
