@@ -60,7 +60,15 @@ _EFFORTS = (None, ("low",), ("low", "medium", "high"), ("none", "max"))
 _FLAGS = (None, True, False)
 _TOKENS = (None, 1, 8192, 128_000, 200_000, 1_000_000, 2**53)
 _USD = (None, 0.0, 0.3, 3.0, 15.0, 0.075, 1e-07, 1_000_000.0)
-_PARAMETERS = (None, (), ("tools",), ("Tools",), ("max_tokens", "seed", "tools"), ("a|b", "seed"))
+_PARAMETERS = (
+    None,
+    (),
+    ("tools",),
+    ("Tools",),
+    ("seed", "tools"),
+    ("Tools", "tools"),
+    ("a|b", "seed"),
+)
 _TEXTS = (None, "Claude", "claude", "Other", "=x")
 _TIMES = (
     None,

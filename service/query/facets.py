@@ -47,24 +47,31 @@ def facets(shelf: Shelf, needs: Needs, now: datetime) -> Json:
 
 
 def _counted(one: Filter[Any], values: Sequence[Any], chosen: dict[str, tuple[Any, ...]]) -> Json:
-    """Each value with its count, the most frequent first, and how many models say nothing."""
+    """Each value with its count, the most frequent first, and how many models say nothing.
+
+    What is the same to the filter is one value, as it is mostly spelt.
+    """
     known = [value for value in values if value is not None]
-    counts: Counter[Any] = Counter(chain.from_iterable(known) if one.field.is_list else known)
+    spelt = Counter(chain.from_iterable(known) if one.field.is_list else known).most_common()
+    spelling: dict[Any, Any] = {}
+    counts: Counter[Any] = Counter()
+    for value, count in spelt:
+        spelling.setdefault(_folded(one, value), value)
+        counts[_folded(one, value)] += count
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
-    wanted = chosen.get(one.name, ())
+    wanted = {_folded(one, value) for value in chosen.get(one.name, ())}
     return {
         "values": [
-            {"value": value, "count": count, "chosen": _is_chosen(value, wanted)}
-            for value, count in ordered
+            {"value": spelling[folded], "count": count, "chosen": folded in wanted}
+            for folded, count in ordered
         ],
         "unknown": len(values) - len(known),
     }
 
 
-def _is_chosen(value: object, wanted: tuple[Any, ...]) -> bool:
-    if isinstance(value, str):
-        return any(isinstance(one, str) and one.casefold() == value.casefold() for one in wanted)
-    return value in wanted
+def _folded(one: Filter[Any], value: object) -> object:
+    """A value as the filter compares it: the words of a list as they are, others in any case."""
+    return value if one.field.is_list or not isinstance(value, str) else value.casefold()
 
 
 def _range(values: Sequence[Any]) -> Json:

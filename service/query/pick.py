@@ -224,7 +224,7 @@ class Choice:
         said = row.model
         match self.prefer:
             case Preference.CHEAPEST:
-                usd = native.number(self.mix.cost(said.cost))
+                usd = _said(native.number(self.mix.cost(said.cost)))
                 return f"costs ${usd} for {self.mix} tokens"
             case Preference.LARGEST_CONTEXT:
                 return f"holds {said.context_window:,} tokens"
@@ -277,7 +277,7 @@ def _said(value: object) -> str:
         case int():
             return f"{value:,}"
         case float():
-            return str(native.number(value))
+            return f"{Decimal(str(native.number(value))):f}"
         case _:
             return str(value)
 
