@@ -18,6 +18,7 @@ from service import __version__
 from service.api.answers import Answers
 from service.api.conditional import Responder
 from service.api.foreign import Foreign
+from service.api.manual import Manual
 from service.api.past import Past
 from service.api.questions import Questions
 from service.api.routes import Api
@@ -128,6 +129,13 @@ class Service:
             ),
             foreign=Foreign(present=self.present, responder=responder, answers=answers),
             past=past,
+            manual=Manual(
+                routes_told=lambda: api.routes(),
+                responder=responder,
+                version=__version__,
+                address=self._address,
+                public_url=self.settings.public_url or "",
+            ),
             streams=streams,
             present=self.present,
             responder=responder,
@@ -138,6 +146,14 @@ class Service:
             version=__version__,
         )
         return api.application()
+
+    @property
+    def _address(self) -> str:
+        """Where a person asks this service, for samples."""
+        host, port = self.settings.host, self.settings.port
+        shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 — not bound here
+        bracketed = f"[{shown}]" if ":" in shown else shown
+        return self.settings.public_url or f"http://{bracketed}:{port}"
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ from fixtures.replay import Fault, ReplayGateway
 from service.api.route import plain
 from service.config import Settings
 from service.dialects import DIALECTS
+from service.pages import site
 from service.present import Present
 from service.snapshot import Snapshot
 from tests.support import Answer, Client, Clock, Running, client_of, running_service
@@ -121,7 +122,7 @@ def filled(pattern: str, model_id: str = "kilo/auto") -> str:
     """A path of that pattern."""
     author, _, slug = model_id.partition("/")
     values = {"id": model_id, "author": author, "slug": slug, "provider": "openrouter"}
-    return pattern.format_map(values)
+    return pattern.format_map(values | {"file": site.assets()["site.css"].address})
 
 
 REFRESH: Final = "/catalog/refresh"

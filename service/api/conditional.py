@@ -116,6 +116,23 @@ class Responder:
         status, body, answered = _decide(variant, headers, content_type, asked, None)
         return web.Response(status=status, body=body, headers=answered)
 
+    async def answer_file(
+        self,
+        request: web.Request,
+        document: Document,
+        *,
+        content_type: str,
+        caching: str,
+        about: Mapping[str, str],
+    ) -> web.Response:
+        """200 or 304 of what says nothing of the catalog: it changes with a release only."""
+        coding = choose_coding(request.headers.get(hdrs.ACCEPT_ENCODING, ""), document.codings)
+        variant = await asyncio.to_thread(document.variant, coding)
+        headers = self._headers(document, variant, caching, about)
+        asked = request.headers.get(hdrs.IF_NONE_MATCH)
+        status, body, answered = _decide(variant, headers, content_type, asked, None)
+        return web.Response(status=status, body=body, headers=answered)
+
     def answer_now(self, body: bytes, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
         """What is true only at this moment, or is not to be asked for again: never stored."""
         headers = {

@@ -164,7 +164,7 @@ def _problem(request: web.Request, error: Exception) -> Problem:
         case Problem():
             return error
         case CatalogError():
-            return _declared(error)
+            return problem_of(error)
         case web.HTTPException():
             return Problem(HTTPStatus(error.status), error.reason)
         case _:
@@ -175,7 +175,7 @@ def _problem(request: web.Request, error: Exception) -> Problem:
             return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
 
 
-def _declared(error: CatalogError) -> Problem:
+def problem_of(error: CatalogError) -> Problem:
     """What the service raises on purpose."""
     detail, facts = str(error), dict[str, object]()
     headers: dict[str, str] = {}

@@ -14,7 +14,7 @@ from aiohttp import hdrs, web
 from service.api.answers import Answers
 from service.api.conditional import Responder
 from service.api.problems import Problem
-from service.api.route import Route, Tag, Validity, plain
+from service.api.route import FRESHNESS, Route, Tag, Validity, plain
 from service.dialects import DIALECTS
 from service.dialects.dialect import Asked, Dialect, Endpoint
 from service.parameters import Parameter
@@ -57,17 +57,19 @@ class Foreign:
         words = tuple(_parameter(*pair) for pair in endpoint.reads.items())
         is_post = endpoint.method == hdrs.METH_POST
         is_about_some = endpoint.is_about_one or bool(endpoint.reads)
+        main = operation(endpoint.method, endpoint.paths[0])
         return Route(
             operation=operation(endpoint.method, path),
             method=endpoint.method,
             path=path,
             summary=endpoint.summary,
             tag=tag,
+            alias_of="" if path == endpoint.paths[0] else main,
             handler=posted if is_post else read,
             parameters=() if is_post else words,
             posts=words if is_post else (),
             validity=Validity.MOMENT if is_post else Validity.PRESENT,
-            headers=() if endpoint.is_about_one else ("Catalog-Omitted",),
+            headers=_headers(endpoint),
             refuses=(
                 *(_BODY_REFUSES if is_post else ()),
                 *((HTTPStatus.NOT_FOUND,) if is_about_some else ()),
@@ -96,6 +98,13 @@ class Foreign:
         document = self.answers.keep(key, await asyncio.to_thread(make))
         response = self.responder.answer(request, document)
         return response if isinstance(response, web.Response) else await response
+
+
+def _headers(endpoint: Endpoint) -> tuple[str, ...]:
+    """Those of its answers, beside those of all that are about the present."""
+    if endpoint.method == hdrs.METH_POST:
+        return FRESHNESS
+    return () if endpoint.is_about_one else ("Catalog-Omitted",)
 
 
 def operation(method: str, path: str) -> str:

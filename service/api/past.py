@@ -215,9 +215,7 @@ class Past:
 
         async def body() -> Document:
             changes = await self.history.diff(begin, end)
-            ends = {"from": _end(begin), "to": _end(end)}
-            data = [native.change(one) for one in changes]
-            return Document(orjson.dumps({**ends, "data": data}))
+            return Document(orjson.dumps(native.comparison(begin, end, changes)))
 
         document = await self._document(("diff", begin.revision, end.revision), body)
         return await self._answer(request, document)
@@ -440,10 +438,6 @@ def _is_wanted(news: Change | Fold, wanted: Wanted) -> bool:
     return not wanted.fields or news.name in wanted.fields or news.name in set(Kind)
 
 
-def _end(revision: Revision) -> dict[str, object]:
-    return {"revision": revision.revision, "at": native.time_text(revision.at)}
-
-
 def _page(
     request: web.Request,
     turns: str,
@@ -455,5 +449,5 @@ def _page(
     if page.next is not None:
         pairs = [(name, value) for name, value in request.query.items() if name != turns]
         following = f"{request.rel_url.raw_path}?{urlencode([(turns, str(page.next)), *pairs])}"
-    body = {"revision": page.head.revision, "next": following, "data": list(items)}
+    body = native.page(page.head.revision, following, items)
     return Document(orjson.dumps(body), following=following)

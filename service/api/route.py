@@ -17,6 +17,10 @@ Handler = Callable[[web.Request], web.Response | Awaitable[web.Response]]
 JSON: Final = "application/json"
 
 
+FRESHNESS: Final = ("Catalog-Revision", "Catalog-Checked", "Catalog-Stale")
+"""Headers that say how fresh the catalog is."""
+
+
 class Validity(Enum):
     """How long an answer holds, which decides what its headers say."""
 
@@ -64,6 +68,8 @@ class Route:
     """A pattern of aiohttp."""
     summary: str
     tag: Tag
+    alias_of: str = ""
+    """The operation that is the same at another path."""
     note: str = ""
     """What else there is to say, in paragraphs; `code` stands in backticks."""
     handler: Handler | None = None

@@ -13,10 +13,11 @@ from aiohttp import hdrs, web
 from service.api.conditional import JSON_TYPE, Responder
 from service.api.edge import Edge
 from service.api.foreign import Foreign
+from service.api.manual import Manual
 from service.api.past import Past
 from service.api.problems import Problem
 from service.api.questions import Questions
-from service.api.route import PRESENT, SERVICE, Route, Validity
+from service.api.route import FRESHNESS, PRESENT, SERVICE, Route, Validity
 from service.api.status import Health, readiness_json, refresh_json, status_json
 from service.api.streams import Streams
 from service.catalog import Outcome, Reason, Refresh
@@ -59,6 +60,7 @@ class Api:
     past: Past
     questions: Questions
     foreign: Foreign
+    manual: Manual
     streams: Streams
     admin_token: str | None
     version: str
@@ -124,7 +126,8 @@ class Api:
 
     def metrics_text(self, request: web.Request) -> web.Response:
         body, content_type = self.metrics.render(request.headers.get(hdrs.ACCEPT, ""))
-        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+        headers = {hdrs.CONTENT_TYPE: content_type, hdrs.CACHE_CONTROL: "no-store"}
+        return web.Response(body=body, headers=headers)
 
     def _now(self, body: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> web.Response:
         return self.responder.answer_now(orjson.dumps(body), status)
@@ -141,6 +144,7 @@ class Api:
                 tag=SERVICE,
                 handler=self.index,
                 schema="Index",
+                headers=FRESHNESS,
                 refuses=(HTTPStatus.BAD_REQUEST,),
             ),
             *self.questions.routes(),
@@ -167,6 +171,7 @@ class Api:
                 tag=SERVICE,
                 handler=self.status,
                 schema="Status",
+                headers=FRESHNESS,
                 refuses=(HTTPStatus.BAD_REQUEST,),
             ),
             Route(
@@ -189,6 +194,7 @@ class Api:
                 is_protected=True,
             ),
             *self.foreign.routes(),
+            *self.manual.routes(),
             Route(
                 operation="getHealth",
                 path="/healthz",
@@ -196,6 +202,7 @@ class Api:
                 tag=SERVICE,
                 handler=self.healthz,
                 schema="Health",
+                headers=FRESHNESS,
             ),
             Route(
                 operation="getReadiness",
@@ -204,6 +211,7 @@ class Api:
                 tag=SERVICE,
                 handler=self.readyz,
                 schema="Readiness",
+                headers=FRESHNESS,
                 also=(HTTPStatus.SERVICE_UNAVAILABLE,),
             ),
             Route(

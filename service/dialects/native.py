@@ -1,6 +1,6 @@
 """Our own format: camelCase, every key always present, unknown is null."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,6 +76,18 @@ def envelope(catalog: Catalog) -> Json:
         "total": len(catalog.rows),
         "next": None,
     }
+
+
+def page(revision: int, following: str | None, data: Iterable[Json]) -> Json:
+    """Some of a log, and the address of what follows."""
+    return {"revision": revision, "next": following, "data": list(data)}
+
+
+def comparison(begin: Revision, end: Revision, changes: Iterable[Change]) -> Json:
+    """What differs between two revisions."""
+    ends = {"from": begin, "to": end}
+    told = {name: {"revision": one.revision, "at": time_text(one.at)} for name, one in ends.items()}
+    return {**told, "data": [change(one) for one in changes]}
 
 
 def change(one: Change) -> Json:
