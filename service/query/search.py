@@ -25,6 +25,9 @@ EXACT, BEGINNING, INSIDE, TYPO = 1.0, 0.8, 0.5, 0.4
 """How much a word is worth by how it was found."""
 PHRASE: Final = 1.0
 """What it is worth beside that all words stand together, in this order, in the id or the name."""
+WHOLE: Final = 0.1
+"""And that there is nothing else in the id; a share of it, where there is. Not so for one word: it
+means a family, and the gateway's order says more about which of its models are meant."""
 
 _LEAST_INSIDE: Final = 3
 _ONE_TYPO, _TWO_TYPOS = 3, 6
@@ -40,6 +43,7 @@ class Search:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self._names = [_phrase(f"{row.model.id} {row.model.name}") for row in rows]
+        self._lengths = [max(len(_words(row.model.id)), 1) for row in rows]
         self._shelves = (
             (1.0, _postings(_names(row.model) for row in rows)),
             (0.6, _postings(_words(row.model.author or "") for row in rows)),
@@ -49,25 +53,34 @@ class Search:
     def scores(self, text: str) -> Mapping[int, float]:
         """How well each row fits that has every word of the text; the others are left out."""
         words = _words(text)[:MAX_WORDS]
+        neighbours = _neighbours(words)
         found: dict[int, float] | None = None
         for word in dict.fromkeys(words):
-            worth = self._worth(word)
+            worth = self._worth(word, [a + b for a, b in neighbours if word in {a, b}])
             found = (
                 worth
                 if found is None
                 else {row: found[row] + worth[row] for row in found.keys() & worth.keys()}
             )
-        phrase = " ".join(words)
+        phrase = f" {' '.join(words)} "
         return {
-            row: score + (PHRASE if f" {phrase} " in self._names[row] else 0.0)
+            row: score + (self._together(len(words), row) if phrase in self._names[row] else 0.0)
             for row, score in (found or {}).items()
         }
 
-    def _worth(self, word: str) -> dict[int, float]:
-        """What each row that has the word, or a word like it, is worth."""
+    def _together(self, count: int, row: int) -> float:
+        """What it is worth that so many words stand together in the id or the name."""
+        return PHRASE + (WHOLE * min(count / self._lengths[row], 1.0) if count > 1 else 0.0)
+
+    def _worth(self, word: str, joined: Sequence[str]) -> dict[int, float]:
+        """What each row that has the word, or a word like it, is worth.
+
+        Who has it joined to its neighbour has it, too.
+        """
         best: dict[int, float] = {}
         for weight, postings in self._shelves:
             _collect(best, weight, postings, _alike(word, postings))
+            _collect(best, weight, postings, ((one, EXACT) for one in joined if one in postings))
         if not best:
             for weight, postings in self._shelves:
                 _collect(best, weight, postings, _misspelt(word, postings))
@@ -120,8 +133,13 @@ def _words(text: str) -> list[str]:
 def _names(model: Model) -> list[str]:
     """The words of its id and name, and each two neighbours as one: `deep-seek` is `deepseek`."""
     names = (_words(model.id), _words(model.name))
-    pairs = [a + b for words in names for a, b in pairwise(words)]
-    return [*names[0], *names[1], *(pair for pair in pairs if pair.isalpha())]
+    pairs = [a + b for words in names for a, b in _neighbours(words)]
+    return [*names[0], *names[1], *pairs]
+
+
+def _neighbours(words: Sequence[str]) -> list[tuple[str, str]]:
+    """Two words that may have been one: `open ai` is `openai`."""
+    return [(a, b) for a, b in pairwise(words) if (a + b).isalpha()]
 
 
 def _phrase(text: str) -> str:
