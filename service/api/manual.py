@@ -122,7 +122,7 @@ class Manual:
                 summary="what the pages load; a name changes with what it stands for",
                 tag=SERVICE,
                 handler=self.static,
-                content_types=("text/css", "image/svg+xml"),
+                content_types=("text/css", "text/javascript", "image/svg+xml"),
                 validity=Validity.RELEASE,
                 refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND),
             ),

@@ -14,15 +14,17 @@ from markupsafe import Markup, escape
 _HERE: Final = Path(__file__).parent
 _TYPES: Final[Mapping[str, str]] = {
     ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml; charset=utf-8",
 }
 
 FILE_HEADERS: Final[Mapping[str, str]] = {"X-Content-Type-Options": "nosniff"}
 HEADERS: Final[Mapping[str, str]] = {
     **FILE_HEADERS,
-    # Nothing but our own style sheet and icon: no script at all, nothing from elsewhere.
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    # Nothing but our own files and answers: nothing from elsewhere, and nothing written in a page.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
 """What a page is served under."""
