@@ -188,7 +188,7 @@ async def _parts(
             fallback=FALLBACK,
             gateway=_gateway(settings, await stack.enter_async_context(session)),
             store=store,
-            readers=Publisher(present, metrics, _provider(settings)),
+            readers=Publisher(present, metrics, Provider(url=settings.inference_url)),
             metrics=metrics,
             clock=clock,
             grace=timedelta(seconds=settings.removal_grace),
@@ -222,10 +222,6 @@ async def _parts(
             schedule=schedule,
             webhooks=webhooks,
         )
-
-
-def _provider(settings: Settings) -> Provider:
-    return Provider(url=str(settings.gateway_url).rstrip("/"))
 
 
 def _gateway(settings: Settings, session: aiohttp.ClientSession) -> Gateway:

@@ -3,12 +3,14 @@
 import gc
 import io
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
+from typer.core import TyperCommand
 
 from service import __version__
 from service.errors import (
@@ -23,13 +25,14 @@ from service.errors import (
 
 if TYPE_CHECKING:
     from service.config import Settings
+    from service.options import Pairs, Panels
 
 USAGE, NOT_FOUND, STORAGE, LISTEN, PAST = 2, 3, 7, 8, 9
 
 _EPILOG = (
-    "Exit codes: 0 well · 2 wrong usage or setting · 3 no such model or moment · 4 list held · "
-    "5 list rejected · 6 no list to be had · 7 database unusable · 8 cannot listen · "
-    "9 list older than what is stored. "
+    "Exit codes: 0 well · 1 nothing chosen · 2 wrong usage or setting · 3 no such model or moment, "
+    "or none that fits · 4 list held · 5 list rejected · 6 no list to be had · 7 database "
+    "unusable · 8 cannot listen · 9 list older than what is stored. "
     "Every setting is also an environment variable (MODEL_CATALOG_PORT, …) and a key of the TOML "
     "file; flags win."
 )
@@ -116,6 +119,10 @@ def _recall() -> ModuleType:
     return _module("recall")
 
 
+def _looking() -> ModuleType:
+    return _module("looking")
+
+
 def _complain(line: str) -> None:
     # A file's name is anybody's text: it must not steer the terminal.
     inert = "".join(c if c.isprintable() else "\ufffd" for c in line)
@@ -135,6 +142,61 @@ def _common(
     ] = False,
 ) -> None:
     del version
+
+
+class _Deferred(TyperCommand):
+    """A command whose function gives the real one, which is made when it is used.
+
+    Where it is only named, as on the page of help, nobody waits for what its options are made from.
+    """
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: Any = None,  # noqa: ANN401 — typer's own class of it is private
+        **extra: Any,  # noqa: ANN401 — as above
+    ) -> Any:  # noqa: ANN401 — as above
+        made = cast("Callable[[], Callable[..., None]]", self.callback)
+        app = typer.Typer(add_completion=False)
+        app.command(self.name)(made())
+        return typer.main.get_command(app).make_context(info_name, args, parent, **extra)
+
+
+def _asking(
+    name: str, options: Callable[[], "Panels"]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A command that takes declared parameters as options; its first argument is what is asked."""
+
+    def register(command: Callable[..., None]) -> Callable[..., None]:
+        def made() -> Callable[..., None]:
+            with_options: Callable[..., Callable[..., None]] = _module("options").with_options
+            return with_options(command, options(), {"id": _ids})
+
+        cli.command(name, help=command.__doc__, cls=_Deferred)(made)
+        return command
+
+    return register
+
+
+def _ids(context: typer.Context) -> list[str]:
+    """What completes the id of a model."""
+    return list(_module("completion").ids(context.params))
+
+
+def _kinds() -> list[str]:
+    """What completes the kind of a change."""
+    return list(_module("catalog").Kind)
+
+
+def _topics() -> list[str]:
+    """What completes the field of a change, or what it is about."""
+    return [*_module("fields").Topic, *_module("diff").TOPICS]
+
+
+def _dialects() -> list[str]:
+    """What completes the name of a dialect."""
+    return [dialect.name for dialect in _module("dialects").DIALECTS]
 
 
 # ── what changes something ────────────────────────────────────────────────────────────────────
@@ -252,18 +314,127 @@ def migrate(*, database_url: DatabaseUrl = None, config: Config = None) -> None:
 # ── what only looks ───────────────────────────────────────────────────────────────────────────
 
 
-@cli.command("list")
+_WHICH, _BEST, _HOW = "Which models", "Which of them are best", "How they are shown"
+
+
+def _list_options() -> "Panels":
+    question = _module("query.question")
+    return {_WHICH: question.NEEDS, _HOW: (question.SORT, question.LIMIT, question.CHOSEN)}
+
+
+@_asking("list", _list_options)
 def list_(
-    *, as_json: AsJson = False, database_url: DatabaseUrl = None, config: Config = None
+    asked: "Pairs",
+    *,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MOMENT",
+            help="The catalog as it was then: a revision, a date, a time or an age (13, "
+            "2026-01-15, 7d).",
+            rich_help_panel=_WHICH,
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As /catalog/models has them.", rich_help_panel=_HOW)
+    ] = False,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="For spreadsheets.", rich_help_panel=_HOW)
+    ] = False,
+    as_ndjson: Annotated[
+        bool, typer.Option("--ndjson", help="A JSON object a line.", rich_help_panel=_HOW)
+    ] = False,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
 ) -> None:
-    """List the stored catalog. Needs no running server."""
-    commands = _commands()
-    commands.list_models(_settings(config, database_url=database_url), as_json=as_json)
+    """List the stored catalog, or the models of it that are asked for. Needs no running server.
+
+    As in: model-catalog list --tools true --min-context 200k --sort cost.input --limit 20
+    """
+    form = _only_one(json=as_json, csv=as_csv, ndjson=as_ndjson)
+    chosen = _settings(config, database_url=database_url)
+    _looking().list_models(chosen, asked, form=form, at=at)
+
+
+def _only_one(**flags: bool) -> str:
+    """The flag that is set; empty for none. Raises UsageError."""
+    is_set = [name for name, is_set in flags.items() if is_set]
+    if len(is_set) > 1:
+        raise UsageError(f"--{is_set[1]}", f"it cannot go with --{is_set[0]}")
+    return "".join(is_set)
+
+
+def _pick_options() -> "Panels":
+    pick = _module("query.pick")
+    return {_WHICH: pick.NEEDS, _BEST: (pick.PREFER, *pick.MIX), _HOW: (pick.LIMIT,)}
+
+
+@_asking("pick", _pick_options)
+def pick(
+    asked: "Pairs",
+    *,
+    interactive: Annotated[
+        bool,
+        typer.Option(
+            "--interactive",
+            "-i",
+            help="Choose one of all that fit by hand, and print its ref; in the gateway's order "
+            "unless --prefer says otherwise.",
+            rich_help_panel=_HOW,
+        ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As /catalog/pick has it.", rich_help_panel=_HOW)
+    ] = False,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Pick the best models for what is needed, and tell why, and what ruled out the others.
+
+    As in: model-catalog pick --tools true --min-context 200k --prefer cheapest
+
+    Where no model fits, the exit code is 3. In a script: model=$(model-catalog pick -i) || exit
+    """
+    form = _only_one(interactive=interactive, json=as_json)
+    chosen = _settings(config, database_url=database_url)
+    if form == "interactive":
+        code = _module("picker").pick(chosen, asked)
+    else:
+        code = _looking().pick(chosen, asked, as_json=as_json)
+    raise typer.Exit(code)
+
+
+@cli.command()
+def export(
+    dialect: Annotated[
+        str | None,
+        typer.Argument(metavar="DIALECT", help="Its name.", autocompletion=_dialects),
+    ] = None,
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write it there, whole or not at all; - is the output."),
+    ] = None,
+    is_list: Annotated[
+        bool, typer.Option("--list", help="List the formats instead, as without DIALECT.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print that list as JSON.")] = False,
+    database_url: DatabaseUrl = None,
+    config: Config = None,
+) -> None:
+    """Write the catalog in another tool's format, as it is served. Needs no running server."""
+    exporting = _module("export")
+    if dialect is None or is_list:
+        exporting.print_dialects(as_json=as_json)
+    else:
+        exporting.export(_settings(config, database_url=database_url), dialect, out)
 
 
 @cli.command()
 def show(
-    model: Annotated[str, typer.Argument(metavar="ID|REF", help="Such as kilo/auto.")],
+    model: Annotated[
+        str, typer.Argument(metavar="ID|REF", help="Such as kilo/auto.", autocompletion=_ids)
+    ],
     *,
     history: Annotated[
         bool, typer.Option("--history", help="Show each state it was in instead, newest first.")
@@ -274,7 +445,7 @@ def show(
 ) -> None:
     """Show everything known of one model, removed ones too. Needs no running server."""
     chosen = _settings(config, database_url=database_url)
-    look = _recall().show_history if history else _commands().show
+    look = _recall().show_history if history else _looking().show
     look(chosen, model, as_json=as_json)
 
 
@@ -300,7 +471,9 @@ def changes(
     kind: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="KIND", help="Only added, changed, missing, removed or returned; repeatable."
+            metavar="KIND",
+            help="Only added, changed, missing, removed or returned; repeatable.",
+            autocompletion=_kinds,
         ),
     ] = None,
     field: Annotated[
@@ -309,11 +482,16 @@ def changes(
             metavar="FIELD",
             help="Only changes of a field, as cost.input, or of what it is about: price, limits, "
             "capabilities, identity, lifecycle; repeatable.",
+            autocompletion=_topics,
         ),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(metavar="GLOB", help="Only models such as anthropic/*; repeatable."),
+        typer.Option(
+            metavar="GLOB",
+            help="Only models such as anthropic/*; repeatable.",
+            autocompletion=_ids,
+        ),
     ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")

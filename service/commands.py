@@ -1,27 +1,21 @@
 """What each command of the command line does, and what it prints."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from service import app, console, saved
 from service.api.status import refresh_json, stored_status_json
 from service.catalog import FALLBACK, KILOCODE, Outcome, Stored, utc_now
 from service.config import Settings
-from service.database import Database
-from service.dialects import native
 from service.errors import UsageError
 from service.merge import catalog_of
 from service.query.moments import moment
-from service.query.names import find
-from service.snapshot import models_body
+from service.reading import with_store
 from service.store import Recent, Store
 from service.tables import SCHEMA
-
-_T = TypeVar("_T")
 
 HELD, REJECTED, FAILED = 4, 5, 6
 _EXIT: Final = {Outcome.HELD: HELD, Outcome.REJECTED: REJECTED, Outcome.FAILED: FAILED}
@@ -87,26 +81,8 @@ def migrate(chosen: Settings) -> None:
     async def migrated(store: Store) -> Stored:
         return await store.open(FALLBACK, utc_now())
 
-    stored = _with_store(chosen, migrated)
+    stored = with_store(chosen, migrated)
     console.print_line(f"{chosen.database_path}: schema {SCHEMA}, revision {stored.revision}")
-
-
-def list_models(chosen: Settings, *, as_json: bool) -> None:
-    """Print the stored catalog."""
-    catalog = catalog_of(_with_store(chosen, Store.open_read_only))
-    if as_json:
-        console.print_bytes(models_body(catalog))
-    else:
-        console.print_models(catalog)
-
-
-def show(chosen: Settings, model: str, *, as_json: bool) -> None:
-    """Print one model."""
-    row = find(catalog_of(_with_store(chosen, Store.open_read_only)), model)
-    if as_json:
-        console.print_json(native.model(row))
-    else:
-        console.print_model(row)
 
 
 def status(chosen: Settings, *, as_json: bool) -> None:
@@ -115,7 +91,7 @@ def status(chosen: Settings, *, as_json: bool) -> None:
     async def looked(store: Store) -> tuple[Stored, Recent]:
         return await store.open_read_only(), await store.recent(KILOCODE)
 
-    stored, recent = _with_store(chosen, looked)
+    stored, recent = with_store(chosen, looked)
     report = stored_status_json(
         str(chosen.database_path), catalog_of(stored), recent.last, recent.last_good
     )
@@ -123,14 +99,3 @@ def status(chosen: Settings, *, as_json: bool) -> None:
         console.print_json(report)
     else:
         console.print_status(report)
-
-
-def _with_store(chosen: Settings, use: Callable[[Store], Awaitable[_T]]) -> _T:
-    async def opened() -> _T:
-        store = Store(Database(chosen.database_path))
-        try:
-            return await use(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(opened())

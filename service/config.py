@@ -327,6 +327,11 @@ class Settings(BaseSettings):
         return f"{self.gateway_url}models"
 
     @property
+    def inference_url(self) -> str:
+        """The base address to which chats are sent, without a slash at its end."""
+        return self.gateway_url.rstrip("/")
+
+    @property
     def database_path(self) -> Path:
         """The SQLite file."""
         return Path(self.database_url.removeprefix("sqlite+aiosqlite:///"))

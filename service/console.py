@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 import orjson
@@ -20,17 +21,15 @@ from service.catalog import (
     Cursor,
     Fold,
     Kind,
-    Origin,
     Refresh,
     Revision,
     Row,
-    Status,
     Version,
 )
 from service.dialects import native
 from service.saved import Imported
 
-_UNKNOWN: Final = "?"
+UNKNOWN: Final = "?"
 
 
 @contextmanager
@@ -65,7 +64,7 @@ def import_progress(total: int) -> Iterator[Callable[[Imported], None]]:
         def tell(one: Imported) -> None:
             bar.advance(task)
             if not one.refresh.outcome.is_good:
-                console.out(_inline(_unbelieved_line(one)), highlight=False)
+                console.out(inline(_unbelieved_line(one)), highlight=False)
 
         yield tell
 
@@ -77,7 +76,7 @@ def import_line(done: Sequence[Imported]) -> str:
     for one in good:
         counts.update(one.made.counts if one.made else {})
     said = (
-        _many(len(good), "list") if len(good) == len(done) else f"{len(good)} of {len(done)} lists"
+        many(len(good), "list") if len(good) == len(done) else f"{len(good)} of {len(done)} lists"
     )
     when = ""
     if good:
@@ -98,26 +97,31 @@ def _counted(counts: Mapping[Kind, int]) -> str:
     if not told:
         return ""
     count, kind = told[0].split()
-    return ", ".join([f"{_many(int(count), 'model')} {kind}", *told[1:]])
+    return ", ".join([f"{many(int(count), 'model')} {kind}", *told[1:]])
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def print_line(line: str) -> None:
     """A line as it is."""
-    _console().out(line, highlight=False)
+    terminal().out(line, highlight=False)
+
+
+def print_remark(line: str) -> None:
+    """A line about what stands above it."""
+    terminal().print(line, style="dim", markup=False, highlight=False)
 
 
 def print_note(line: str) -> None:
     """A line for the person, beside what is printed."""
-    print(f"model-catalog: {_inline(line)}", file=sys.stderr)  # noqa: T201 — this is the console
+    print(f"model-catalog: {inline(line)}", file=sys.stderr)  # noqa: T201 — this is the console
 
 
 def print_json(value: object) -> None:
     """A document for a program, laid out for a person too."""
-    print_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2))
+    print_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
 def print_json_lines(values: Iterable[object]) -> None:
@@ -127,25 +131,9 @@ def print_json_lines(values: Iterable[object]) -> None:
 
 
 def print_bytes(body: bytes) -> None:
-    """A document as it is, on a line of its own."""
-    sys.stdout.buffer.write(body + b"\n")
+    """A document as it is."""
+    sys.stdout.buffer.write(body)
     sys.stdout.flush()
-
-
-def print_models(catalog: Catalog) -> None:
-    """The catalog as a table, in its order."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("id", overflow="fold", style="cyan")
-    table.add_column("name", overflow="ellipsis", no_wrap=True, max_width=60)
-    for heading in ("context", "output", "in $/M", "out $/M"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("input", "can", "status"):
-        table.add_column(heading, no_wrap=True)
-    for row in catalog.rows:
-        table.add_row(*_cells(row), style="dim" if row.life.status is Status.MISSING else None)
-    console = _console()
-    console.print(table)
-    console.print(f"{len(catalog.rows)} models, revision {catalog.revision}", style="dim")
 
 
 def print_model(row: Row) -> None:
@@ -157,14 +145,14 @@ def print_model(row: Row) -> None:
         facts = value.items() if isinstance(value, dict) else [("", value)]
         for part, fact in facts:
             table.add_row(f"{name}.{part}".rstrip("."), _fact(fact))
-    _console().print(table)
+    terminal().print(table)
 
 
 def print_news(news: Iterable[Change | Fold]) -> None:
     """A line each: when, which model, what happened."""
-    _print_log(
+    print_columns(
         (
-            (_time(one.at), "*" if isinstance(one, Fold) else one.id, wording.line(one))
+            (when(one.at), "*" if isinstance(one, Fold) else one.id, wording.line(one))
             for one in news
         ),
         "dim",
@@ -174,12 +162,12 @@ def print_news(news: Iterable[Change | Fold]) -> None:
 
 def print_versions(versions: Iterable[Version]) -> None:
     """The states of a model, a line each: when, what happened, what changed."""
-    _print_log(map(_version_cells, versions), "dim", "cyan")
+    print_columns(map(_version_cells, versions), "dim", "cyan")
 
 
 def print_diff(found: Sequence[Change], begin: Revision, end: Revision) -> None:
     """A line a model, and what it comes to."""
-    _print_log(((one.id, wording.line(one)) for one in found), "cyan")
+    print_columns(((one.id, wording.line(one)) for one in found), "cyan")
     ends = (f"revision {one.revision} ({native.time_text(one.at)})" for one in (begin, end))
     differs = _counted(Counter(one.kind for one in found)) or "no difference"
     print_line(f"{differs} from {' to '.join(ends)}")
@@ -192,13 +180,13 @@ def print_status(report: dict[str, Any]) -> None:
     table.add_column(overflow="fold")
     for name, value in report.items():
         table.add_row(name, _facts(value) if isinstance(value, dict) else _fact(value))
-    _console().print(table)
+    terminal().print(table)
 
 
 def size(tokens: int | None) -> str:
     """200000 → `200k`, 1048576 → `1.05M`."""
     if tokens is None:
-        return _UNKNOWN
+        return UNKNOWN
     if tokens < 1_000:  # noqa: PLR2004 — below it the number is its own short form
         return str(tokens)
     value, unit = (tokens / 1e6, "M") if tokens >= 1_000_000 else (tokens / 1e3, "k")  # noqa: PLR2004
@@ -207,46 +195,34 @@ def size(tokens: int | None) -> str:
 
 def price(usd: float | None) -> str:
     """USD as short as it is exact."""
-    return _UNKNOWN if usd is None else str(native.number(usd))
+    return UNKNOWN if usd is None else f"{Decimal(str(native.number(usd))):f}"
 
 
-def _cells(row: Row) -> list[str]:
-    said = row.model
-    abilities = {"reasoning": said.reasoning, "tools": said.tools, "free": said.free}
-    status = "fallback" if row.origin is Origin.FALLBACK else str(row.life.status)
-    return [
-        _markup(said.id),
-        _markup(said.name),
-        size(said.context_window),
-        size(said.max_tokens),
-        price(said.cost.input),
-        price(said.cost.output),
-        _markup(" ".join(said.input)),
-        " ".join(name for name, has in abilities.items() if has),
-        status,
-    ]
+def amount(usd: float | None) -> str:
+    """USD to three digits: `0.0554`."""
+    return UNKNOWN if usd is None else price(float(f"{usd:.3g}"))
 
 
 def _facts(value: dict[str, Any]) -> str:
-    return _markup(", ".join(f"{key} {fact}" for key, fact in value.items() if fact is not None))
+    return markup(", ".join(f"{key} {fact}" for key, fact in value.items() if fact is not None))
 
 
 def _fact(value: object) -> str:
     match value:
         case None:
-            return _UNKNOWN
+            return UNKNOWN
         case bool():
             return "yes" if value else "no"
         case tuple() | list():
-            return _markup(", ".join(map(str, value))) or "none"
+            return markup(", ".join(map(str, value))) or "none"
         case _:
-            return _markup(str(value))
+            return markup(str(value))
 
 
-def _print_log(rows: Iterable[Sequence[str]], *styles: str) -> None:
+def print_columns(rows: Iterable[Sequence[str]], *styles: str) -> None:
     """Lines of so many columns: aligned on a terminal, with tabs in between elsewhere."""
     if not sys.stdout.isatty():
-        lines = ("\t".join(map(_inline, row)).rstrip("\t") + "\n" for row in rows)
+        lines = ("\t".join(map(inline, row)).rstrip("\t") + "\n" for row in rows)
         sys.stdout.write("".join(lines))
         sys.stdout.flush()
         return
@@ -254,8 +230,8 @@ def _print_log(rows: Iterable[Sequence[str]], *styles: str) -> None:
     for style in styles:
         table.add_column(style=style, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(_inline(cell)) for cell in row))
-    _console().print(table)
+        table.add_row(*(escape(inline(cell)) for cell in row))
+    terminal().print(table)
 
 
 def _version_cells(state: Version) -> tuple[str, str, str]:
@@ -271,19 +247,19 @@ def _version_cells(state: Version) -> tuple[str, str, str]:
     said = ", ".join(wording.details(made))
     if state.kind is Kind.CHANGED and not said:
         said = "only what is no news: badges or preferredIndex"
-    return _time(made.at), str(state.kind), said
+    return when(made.at), str(state.kind), said
 
 
-def _time(at: datetime) -> str:
+def when(at: datetime) -> str:
     """UTC; as short as a person needs it, exact where a program reads."""
     return f"{at:%Y-%m-%d %H:%M}" if sys.stdout.isatty() else native.time_text(at) or ""
 
 
-def _inline(text: str) -> str:
+def inline(text: str) -> str:
     return _plain(text).replace("\n", " ")
 
 
-def _markup(text: str) -> str:
+def markup(text: str) -> str:
     return escape(_plain(text))
 
 
@@ -292,6 +268,6 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\u200d" else "\ufffd" for c in text)
 
 
-def _console() -> Console:
+def terminal() -> Console:
     # No emoji: an id may hold `:free:`, and is shown as it is.
     return Console(emoji=False) if sys.stdout.isatty() else Console(emoji=False, width=200)

@@ -4,25 +4,23 @@ import asyncio
 import select
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from service import console
-from service.archive import Archive
-from service.catalog import Change, Cursor, Fold, Kind, Revision, Version, utc_now
+from service.catalog import Change, Cursor, Fold, Kind, Revision, Version
 from service.config import Settings
-from service.database import Database
 from service.dialects import native
 from service.diff import TOPICS, Wanted, fields_of, fold
 from service.errors import StorageError, UsageError
 from service.fields import Topic
 from service.history import History
-from service.query.moments import moment
 from service.query.names import find
-from service.spelling import nearest
+from service.reading import moment_of, past
+from service.spelling import no_such
 
 LINES: Final = 50
 """Of the log of changes, where nobody says how many and since when."""
@@ -59,7 +57,7 @@ def changes(
     log = _Log(
         settings=chosen,
         wanted=asked,
-        since=None if since is None else _moment("--since", since),
+        since=None if since is None else moment_of("--since", since),
         limit=limit or (LINES if since is None else None),
         as_json=as_json,
     )
@@ -79,7 +77,7 @@ class _Log:
 
     async def tell(self) -> Cursor:
         """Print what there is. Returns where it ends."""
-        async with _history(self.settings) as history:
+        async with past(self.settings) as history:
             news, end = await self._news(history)
         self._print(news if self.limit is None else news[-self.limit :])
         if not news:
@@ -98,7 +96,7 @@ class _Log:
         end, trouble = await self.tell(), ""
         while not await _is_set_within(stop, LOOK_SECONDS) and _has_reader():
             try:
-                async with _history(self.settings) as history:
+                async with past(self.settings) as history:
                     found, end = await _changes_after(history, end, self.wanted)
             except StorageError as error:
                 if trouble != str(error):
@@ -150,25 +148,32 @@ async def _changes_after(
         after = page.next
 
 
+def _has_reader() -> bool:
+    """Whether anybody still reads what is printed: a write would tell too, but only then."""
+    poll = select.poll()
+    poll.register(sys.stdout, select.POLLERR)
+    return not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    return event.is_set()
+
+
 def _kind(word: str) -> Kind:
     try:
         return Kind(word)
     except ValueError:
-        raise UsageError("--kind", _no_such(word, list(Kind), list(Kind))) from None
+        raise UsageError("--kind", no_such(word, list(Kind), list(Kind))) from None
 
 
 def _fields(word: str) -> frozenset[str]:
     try:
         return fields_of(word)
     except ValueError:
-        hint = _no_such(word, [*Topic, *TOPICS], [*Topic, "or a path, such as cost.input"])
+        hint = no_such(word, [*Topic, *TOPICS], [*Topic, "or a path, such as cost.input"])
         raise UsageError("--field", hint) from None
-
-
-def _no_such(word: str, known: Sequence[str], shown: Sequence[str]) -> str:
-    near = nearest(word, known, limit=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(shown)}"
-    return f"there is no {word!r}; {hint}"
 
 
 # ── a model's states, a difference ────────────────────────────────────────────────────────────
@@ -180,7 +185,7 @@ def show_history(chosen: Settings, model: str, *, as_json: bool) -> None:
 
 
 async def _show_history(chosen: Settings, model: str, *, as_json: bool) -> None:
-    async with _history(chosen) as history:
+    async with past(chosen) as history:
         found = find(await history.catalog(await history.head()), model).model
         versions = await _versions(history, found.ref)
     if as_json:
@@ -201,14 +206,16 @@ async def _versions(history: History, ref: str, limit: int = _PAGE) -> list[Vers
 
 def diff(chosen: Settings, begin: str, end: str | None, *, as_json: bool) -> None:
     """Print how two moments differ; the later one is now where it is not told."""
-    before = _moment("FROM", begin)
-    asyncio.run(_diff(chosen, before, None if end is None else _moment("TO", end), as_json=as_json))
+    before = moment_of("FROM", begin)
+    asyncio.run(
+        _diff(chosen, before, None if end is None else moment_of("TO", end), as_json=as_json)
+    )
 
 
 async def _diff(
     chosen: Settings, begin: int | datetime, end: int | datetime | None, *, as_json: bool
 ) -> None:
-    async with _history(chosen) as history:
+    async with past(chosen) as history:
         first = await history.resolve(begin)
         last = await (history.head() if end is None else history.resolve(end))
         if last.revision < first.revision:
@@ -224,36 +231,3 @@ async def _diff(
 
 def _end_json(revision: Revision) -> dict[str, Any]:
     return {"revision": revision.revision, "at": native.time_text(revision.at)}
-
-
-# ── what they share ───────────────────────────────────────────────────────────────────────────
-
-
-def _moment(word: str, text: str) -> int | datetime:
-    try:
-        return moment(text, utc_now())
-    except ValueError as error:
-        raise UsageError(word, str(error)) from None
-
-
-@asynccontextmanager
-async def _history(chosen: Settings) -> AsyncIterator[History]:
-    database = Database(chosen.database_path)
-    try:
-        await database.open_read_only()
-        yield History(Archive(database))
-    finally:
-        await database.close()
-
-
-def _has_reader() -> bool:
-    """Whether anybody still reads what is printed: a write would tell too, but only then."""
-    poll = select.poll()
-    poll.register(sys.stdout, select.POLLERR)
-    return not any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
-
-
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
-    return event.is_set()

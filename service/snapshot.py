@@ -189,12 +189,6 @@ def snapshot(catalog: Catalog, provider: Provider) -> Snapshot:
     )
 
 
-def models_body(catalog: Catalog) -> bytes:
-    """The body of `/catalog/models` alone."""
-    rows = [(row, _json(native.model(row))) for row in catalog.rows]
-    return _joined(native.envelope(catalog), rows)
-
-
 def census(catalog: Catalog) -> Census:
     """How many models there are of each kind, tombstones too."""
     rows = (*catalog.rows, *catalog.removed)

@@ -1,23 +1,28 @@
 """Helpers of the tests: the service in this process or in its own, and what to ask of them."""
 
 import asyncio
+import gc
+import io
 import json
 import os
 import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import aiohttp
 from aiohttp import web
 
+from service import log
 from service.app import Service, service
 from service.catalog import utc_now
+from service.cli import main
 from service.config import Settings
 
 
@@ -53,7 +58,13 @@ class Client:
         self._session = session
         self.url = url
 
-    async def ask(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> Answer:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
         """`path` is sent as it is, escapes and all."""
         from yarl import URL
 
@@ -61,6 +72,7 @@ class Client:
             method,
             URL(self.url + path, encoded=True),
             headers=headers,
+            data=body,
             skip_auto_headers=("Accept-Encoding", "Accept", "User-Agent"),
             allow_redirects=False,
         ) as response:
@@ -206,6 +218,45 @@ async def run(*arguments: str, **environment: str) -> Run:
         out, err = await started.communicate()
     assert started.returncode is not None
     return Run(started.returncode, out.decode(), err.decode())
+
+
+def run_here(*words: str) -> Run:
+    """`model-catalog …` in this process, as a process for each takes long: to be called in a thread
+    where an event loop runs."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    try:
+        with (
+            mock.patch.object(sys, "argv", ["model-catalog", *words]),
+            redirect_stdout(out),
+            redirect_stderr(err),
+        ):
+            main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        # What a process leaves behind goes with it.
+        log.configure("error", "json")
+        gc.unfreeze()
+    assert isinstance(code, int)
+    told, complained = (stream.buffer.getvalue().decode() for stream in (out, err))
+    return Run(code, told, complained)
+
+
+async def at_terminal(*words: str, **environment: str) -> list[str]:
+    """The lines that `python -m service …` prints on a wide terminal without colours, less trailing
+    spaces."""
+    plain = {"TERM": "dumb", "COLUMNS": "200", "LINES": "50"}
+    reader, writer = os.openpty()
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "service", *words),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=writer,
+        env={**os.environ, **plain, **environment},
+    )
+    os.close(writer)
+    seen = asyncio.create_task(asyncio.to_thread(read_to_end, reader))
+    assert await started.wait() == 0
+    return [line.rstrip() for line in (await seen).decode().splitlines()]
 
 
 def query(database: Path, sql: str) -> list[tuple[Any, ...]]:

@@ -14,14 +14,14 @@ from typing import Any, Final
 import pytest
 from typer.testing import CliRunner
 
-from service import app, recall
+from service import app, reading, recall
 from service.catalog import Cursor
 from service.cli import cli
 from service.config import Settings
 from service.diff import ANY
 from service.errors import UsageError
 from service.saved import SavedList
-from tests.support import Run, read_to_end, run, running_service
+from tests.support import Run, at_terminal, run, running_service
 
 DAY: Final = timedelta(days=1)
 FIRST: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,6 +64,9 @@ class Scene:
 
     async def run(self, *words: str) -> Run:
         return await run(*words, **self.environment)
+
+    async def at_terminal(self, *words: str) -> list[str]:
+        return await at_terminal(*words, **self.environment)
 
 
 @pytest.fixture
@@ -307,7 +310,7 @@ async def test_programs_are_told_the_states_as_the_api_tells_them(scene: Scene) 
 
 
 async def test_what_is_more_than_is_read_at_once_is_all_told(scene: Scene) -> None:
-    async with recall._history(scene.settings) as history:
+    async with reading.past(scene.settings) as history:
         for limit in (1, 2, 3, 500):
             states = await recall._versions(history, "kilocode/maker/model-2", limit)
             found, end = await recall._changes_after(history, Cursor(0), ANY, limit)
@@ -355,9 +358,9 @@ async def test_where_nothing_differs_that_is_told(scene: Scene) -> None:
 
 
 async def test_a_person_at_a_terminal_sees_aligned_columns(scene: Scene) -> None:
-    log = await at_terminal(scene, "changes", "--since", "4")
-    states = await at_terminal(scene, "show", "maker/model-2", "--history")
-    difference = await at_terminal(scene, "diff", "2", "5")
+    log = await scene.at_terminal("changes", "--since", "4")
+    states = await scene.at_terminal("show", "maker/model-2", "--history")
+    difference = await scene.at_terminal("diff", "2", "5")
 
     assert log == [
         "2026-01-04 00:00  maker/model-2  returned: contextWindow 1000 → 2000",
@@ -384,24 +387,9 @@ async def test_what_others_wrote_cannot_steer_a_terminal_or_make_a_line(tmp_path
         assert all(c.isprintable() or c in "\t\n" for c in piped.out), piped.out
         assert len(piped.out.splitlines()) <= 3
         assert "[bold]not bold[/bold] :smile:" in piped.out
-        shown = await at_terminal(scene, *words)
+        shown = await scene.at_terminal(*words)
         assert all(line.isprintable() for line in shown)
         assert "[bold]not bold[/bold] :smile:" in " ".join(shown)
-
-
-async def at_terminal(scene: Scene, *words: str) -> list[str]:
-    """The lines that a command prints on a wide terminal without colours, less trailing spaces."""
-    reader, writer = os.openpty()
-    started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "service", *words),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=writer,
-        env={**os.environ, **scene.environment, "TERM": "dumb", "COLUMNS": "200"},
-    )
-    os.close(writer)
-    seen = asyncio.create_task(asyncio.to_thread(read_to_end, reader))
-    assert await started.wait() == 0
-    return [line.rstrip() for line in (await seen).decode().splitlines()]
 
 
 # ── following ─────────────────────────────────────────────────────────────────────────────────

@@ -56,6 +56,7 @@ _YES, _NO, _UNKNOWN = "true", "false", "unknown"
 _FLAGS: Final = {_YES: True, _NO: False, _UNKNOWN: None}
 SIZE_FORM: Final = "a number of tokens, as 128000, 128k or 1m"
 PRICE_FORM: Final = "a price, as 0, 0.3 or 15"
+WORDS_FORM: Final = "words, separated by commas"
 TIME_FORM: Final = "a date or time in UTC, or an age (2026-01-15, 2026-01-15T20:20:00Z, 30d)"
 
 
@@ -139,7 +140,7 @@ def _any_of(name: str, path: str, meaning: str, example: str) -> Filter[str]:
     return Filter(
         name=name,
         meaning=meaning,
-        accepts=", ".join(words) or "words, separated by commas",
+        accepts=", ".join(words) or WORDS_FORM,
         parse=parse,
         words=words,
         is_many=True,
@@ -164,7 +165,7 @@ def _all_of(
     return Filter(
         name=name,
         meaning=meaning,
-        accepts=f"words, separated by commas{': ' + ', '.join(words) if words else ''}",
+        accepts=f"{WORDS_FORM}{': ' + ', '.join(words) if words else ''}",
         parse=word,
         words=words,
         is_many=True,
