@@ -101,7 +101,11 @@ class Service:
         )
 
     def application(self) -> web.Application:
-        """The HTTP side."""
+        """The HTTP side, to be listened with."""
+        return self.api().application()
+
+    def api(self) -> Api:
+        """The HTTP side: every route, and what its handlers read from."""
         token = self.settings.admin_token
         responder = Responder(
             self.present,
@@ -145,7 +149,7 @@ class Service:
             admin_token=token.get_secret_value() if token else None,
             version=__version__,
         )
-        return api.application()
+        return api
 
     @property
     def _address(self) -> str:

@@ -46,6 +46,13 @@ class Parameter(Generic[_T]):
             raise ParameterError(self.name, detail, near) from None
 
 
+def words_schema(most: int, *, is_many: bool) -> Mapping[str, Any]:
+    """Text of one line; where commas separate values, without one, and not blank."""
+    sign, other = r"[^\x00-\x1f\x7f-\x9f]", r"[^\x00-\x1f\x7f-\x9f,]"
+    pattern = rf"^{other}*[^\x00-\x1f\x7f-\x9f,\s]{other}*$" if is_many else f"^{sign}+$"
+    return {"type": "string", "pattern": pattern, "minLength": 1, "maxLength": most}
+
+
 class Asked:
     """What a request asks. Refuses what would be ignored: names nobody reads, second values."""
 

@@ -23,9 +23,9 @@ from service.diff import TOPICS, Wanted, fields_of, fold
 from service.errors import MomentError, ParameterError, UnknownModelError
 from service.fields import Topic
 from service.history import History, Page
-from service.parameters import Asked, Parameter, number
+from service.parameters import Asked, Parameter, number, words_schema
 from service.present import Present
-from service.query.moments import MOMENT_FORM, moment
+from service.query.moments import MOMENT_FORM, MOMENT_SCHEMA, moment
 from service.query.shelf import Shelf
 from service.snapshot import Document
 from service.spelling import nearest
@@ -46,6 +46,8 @@ _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _AGE: Final = re.compile(r"[smhd]$", re.ASCII)
 _MAX_GLOB: Final = 300
 """Longer than any ref."""
+_PLACE: Final = r"^\d{1,18}\.\d{1,18}$"
+_HEADS: Final = [path.partition(".")[0] for path in TOPICS]
 _IN_NO_ID: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -73,12 +75,16 @@ LIMIT: Final = Parameter(
     meaning=f"how many at most; {DEFAULT_LIMIT} unless told",
     accepts=f"a whole number from 1 to {MAX_LIMIT}",
     parse=number(1, MAX_LIMIT),
+    example="50",
+    schema={"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
 )
 SINCE: Final = Parameter(
     name="since",
     meaning="only what came after this revision or place in the log, or since this time",
     accepts=f"{MOMENT_FORM}, or a place in the log (13.4211)",
     parse=_since,
+    example="7d",
+    schema={"anyOf": [*MOMENT_SCHEMA["anyOf"], {"type": "string", "pattern": _PLACE}]},
 )
 KIND: Final = Parameter(
     name="kind",
@@ -87,6 +93,8 @@ KIND: Final = Parameter(
     parse=Kind,
     words=tuple(Kind),
     is_many=True,
+    example="added,removed",
+    schema={"type": "string", "enum": list(Kind)},
 )
 FIELD: Final = Parameter(
     name="field",
@@ -95,6 +103,8 @@ FIELD: Final = Parameter(
     parse=fields_of,
     words=(*Topic, *TOPICS),
     is_many=True,
+    example="price",
+    schema={"type": "string", "enum": list(dict.fromkeys((*Topic, *_HEADS, *TOPICS)))},
 )
 MODEL: Final = Parameter(
     name="model",
@@ -102,21 +112,40 @@ MODEL: Final = Parameter(
     accepts="an id or a ref, in which * stands for any characters",
     parse=_glob,
     is_many=True,
+    example="anthropic/*",
+    schema=words_schema(_MAX_GLOB, is_many=True),
 )
 FROM: Final = Parameter(
-    name="from", meaning="the earlier end", accepts=MOMENT_FORM, parse=_moment_text
+    name="from",
+    meaning="the earlier end",
+    accepts=MOMENT_FORM,
+    parse=_moment_text,
+    is_required=True,
+    example="7d",
+    schema=MOMENT_SCHEMA,
 )
 TO: Final = Parameter(
-    name="to", meaning="the later end; now unless told", accepts=MOMENT_FORM, parse=_moment_text
+    name="to",
+    meaning="the later end; now unless told",
+    accepts=MOMENT_FORM,
+    parse=_moment_text,
+    example="24h",
+    schema=MOMENT_SCHEMA,
 )
 AT: Final = Parameter(
-    name="at", meaning="the catalog as it was then", accepts=MOMENT_FORM, parse=_moment_text
+    name="at",
+    meaning="the catalog as it was then",
+    accepts=MOMENT_FORM,
+    parse=_moment_text,
+    schema=MOMENT_SCHEMA,
 )
 BEFORE: Final = Parameter(
     name="before",
     meaning="only what is older than this",
     accepts="a whole number",
     parse=number(1, 10**18 - 1),
+    example="100",
+    schema={"type": "integer", "minimum": 1, "maximum": 10**18 - 1},
 )
 OUTCOME: Final = Parameter(
     name="outcome",
@@ -125,6 +154,8 @@ OUTCOME: Final = Parameter(
     parse=Outcome,
     words=tuple(Outcome),
     is_many=True,
+    example="failed,rejected",
+    schema={"type": "string", "enum": list(Outcome)},
 )
 
 

@@ -46,6 +46,8 @@ ACCEPT: Final = Parameter(
     parse=choice("held"),
     words=("held",),
 )
+    example="held",
+    schema={"type": "string", "enum": ["held"]},
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +237,9 @@ class Api:
         headers: dict[str, str] = {
             hdrs.SERVER: f"model-catalog/{self.version}",
             hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
+        self.present.require()  # an error that comes later has no status
         }
+            hdrs.CACHE_CONTROL: "no-cache",
         return await self.streams.serve(
             request, since=since, wanted=wanted, headers=headers, on_open=opened
         )

@@ -14,9 +14,9 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 from service.catalog import EFFORTS, MODALITIES, Pricing, Status
 from service.fields import FIELDS, Field
-from service.parameters import Parameter
+from service.parameters import Parameter, words_schema
 from service.patterns import is_like
-from service.query.moments import moment
+from service.query.moments import TIME_SCHEMA, moment
 
 _T = TypeVar("_T")
 Test = Callable[[Any], bool]
@@ -57,6 +57,14 @@ _FLAGS: Final = {_YES: True, _NO: False, _UNKNOWN: None}
 SIZE_FORM: Final = "a number of tokens, as 128000, 128k or 1m"
 PRICE_FORM: Final = "a price, as 0, 0.3 or 15"
 WORDS_FORM: Final = "words, separated by commas"
+_MAX_WORD: Final = 300
+WORD_SCHEMA: Final = words_schema(_MAX_WORD, is_many=False)
+WORDS_SCHEMA: Final = dict(words_schema(_MAX_WORD, is_many=True))
+SIZE_SCHEMA: Final = {
+    "type": "string",
+    "pattern": r"^(\d{1,15}|\d{1,12}(\.\d{1,3})?[kK]|\d{1,9}(\.\d{1,6})?[mM])$",
+}
+PRICE_SCHEMA: Final = {"type": "string", "pattern": r"^(\d{1,9}(\.\d{1,12})?|\.\d{1,12})$"}
 TIME_FORM: Final = "a date or time in UTC, or an age (2026-01-15, 2026-01-15T20:20:00Z, 30d)"
 
 
@@ -145,7 +153,7 @@ def _any_of(name: str, path: str, meaning: str, example: str) -> Filter[str]:
         words=words,
         is_many=True,
         example=example,
-        schema={"type": "string"} | ({"enum": list(words)} if words else {}),
+        schema={"type": "string", "enum": list(words)} if words else WORDS_SCHEMA,
         field=FIELDS[path],
         test=test,
         facet=Facet.OTHERS,
@@ -170,6 +178,7 @@ def _all_of(
         words=words,
         is_many=True,
         example=example,
+        schema=WORDS_SCHEMA | ({"examples": list(words)} if words else {}),
         field=FIELDS[path],
         test=test,
         facet=Facet.MORE,
@@ -212,7 +221,7 @@ def _least(name: str, path: str, meaning: str, example: str) -> Filter[int]:
         accepts=SIZE_FORM,
         parse=size,
         example=example,
-        schema={"type": "string", "pattern": "^\\d+(\\.\\d+)?[kKmM]?$"},
+        schema=SIZE_SCHEMA,
         field=FIELDS[path],
         test=test,
         facet=Facet.RANGE,
@@ -235,7 +244,7 @@ def _priced(name: str, path: str, meaning: str, *, is_most: bool) -> Filter[floa
         accepts=PRICE_FORM,
         parse=price,
         example="3" if is_most else "0.1",
-        schema={"type": "string", "pattern": "^(\\d+(\\.\\d+)?|\\.\\d+)$"},
+        schema=PRICE_SCHEMA,
         field=FIELDS[path],
         test=test,
         facet=Facet.RANGE,
@@ -255,6 +264,7 @@ def _after(name: str, path: str, meaning: str) -> Filter[Since]:
         accepts=TIME_FORM,
         parse=Since.parse,
         example="2026-01-01",
+        schema=TIME_SCHEMA,
         field=FIELDS[path],
         test=test,
     )
@@ -298,6 +308,7 @@ FILTERS: Final[tuple[Filter[Any], ...]] = (
         parse=word,
         is_many=True,
         example="anthropic/*",
+        schema=WORDS_SCHEMA,
         field=FIELDS["ref"],
         test=_named,
     ),

@@ -1,13 +1,26 @@
 """Moments, as a person names them: a revision, a date, a time, an age. Pure."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 MOMENT_FORM: Final = (
     "a revision, a date or time in UTC, or an age (13, 2026-01-15, 2026-01-15T20:20:00Z, 7d, 24h)"
 )
 """What `moment` reads, in words."""
+TIME_SCHEMA: Final[Mapping[str, Any]] = {
+    "anyOf": [
+        {"type": "string", "format": "date"},
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "pattern": r"^(\d{1,10}s|\d{1,8}m|\d{1,6}h|\d{1,5}d)$"},
+    ]
+}
+"""Dates, times and ages as a JSON Schema: the common ways to write them."""
+MOMENT_SCHEMA: Final[Mapping[str, Any]] = {
+    "anyOf": [{"type": "integer", "minimum": 0, "maximum": 10**18 - 1}, *TIME_SCHEMA["anyOf"]]
+}
+"""The same, and revisions."""
 
 _REVISION: Final = re.compile(r"\d{1,18}", re.ASCII)
 _AGE: Final = re.compile(r"\d{1,12}[smhd]", re.ASCII)

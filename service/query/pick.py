@@ -15,7 +15,7 @@ from typing import Any, Final
 from service.catalog import Cost, Row
 from service.dialects import native
 from service.parameters import Asked, Parameter, number
-from service.query.filters import ON_OFFER, SIZE_FORM, STATUS, Filter, Test, size
+from service.query.filters import ON_OFFER, SIZE_FORM, SIZE_SCHEMA, STATUS, Filter, Test, size
 from service.query.question import NEEDS, Needs, Scores
 from service.query.shelf import Shelf
 
@@ -95,7 +95,7 @@ def _tokens(name: str, what: str, unless_told: int) -> Parameter[int]:
         accepts=SIZE_FORM,
         parse=size,
         example="10k",
-        schema={"type": "string", "pattern": "^\\d+(\\.\\d+)?[kKmM]?$"},
+        schema=SIZE_SCHEMA,
     )
 
 

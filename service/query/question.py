@@ -13,7 +13,16 @@ import orjson
 from service.errors import ParameterError
 from service.fields import FIELDS, Field, paths_under
 from service.parameters import Asked, Parameter, number
-from service.query.filters import BY_NAME, FILTERS, ON_OFFER, STATUS, Filter, Since, word
+from service.query.filters import (
+    BY_NAME,
+    FILTERS,
+    ON_OFFER,
+    STATUS,
+    WORD_SCHEMA,
+    Filter,
+    Since,
+    word,
+)
 from service.query.shelf import Shelf, sort_value
 
 MAX_LIMIT: Final = 10_000
@@ -98,6 +107,7 @@ def _paths(text: str) -> tuple[str, ...]:
 
 
 SORTABLE: Final = tuple(path for path, field in FIELDS.items() if not field.is_list)
+_SORT_WORDS: Final = (*SORTABLE, *(f"-{path}" for path in SORTABLE))
 _FIELD_WORDS: Final = tuple(dict.fromkeys((*FIELDS, *(path.partition(".")[0] for path in FIELDS))))
 
 SEARCH: Final = Parameter(
@@ -107,6 +117,7 @@ SEARCH: Final = Parameter(
     accepts="some text",
     parse=word,
     example="sonnet",
+    schema=WORD_SCHEMA,
 )
 SORT: Final = Parameter(
     name="sort",
@@ -114,9 +125,10 @@ SORT: Final = Parameter(
     "unknown comes last",
     accepts="paths of fields, as cost.input or -created",
     parse=_key,
-    words=(*SORTABLE, *(f"-{path}" for path in SORTABLE)),
+    words=_SORT_WORDS,
     is_many=True,
     example="cost.input,-contextWindow",
+    schema={"type": "string", "enum": list(_SORT_WORDS)},
 )
 LIMIT: Final = Parameter(
     name="limit",
@@ -140,6 +152,7 @@ CHOSEN: Final = Parameter(
     words=_FIELD_WORDS,
     is_many=True,
     example="id,name,cost.input",
+    schema={"type": "string", "enum": list(_FIELD_WORDS)},
 )
 
 NEEDS: Final[tuple[Parameter[Any], ...]] = (SEARCH, *FILTERS)
