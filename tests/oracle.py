@@ -116,9 +116,12 @@ ON_OFFER: Final = ("status", "active,missing")
 
 
 def needs(pairs: Pairs) -> list[tuple[str, str]]:
-    """The filters of a question, with the one that is always there."""
-    told = [pair for pair in pairs if pair[0] in FILTERS]
-    return told if any(name == "status" for name, _ in told) else [*told, ON_OFFER]
+    """The filters of a question, each once, with the one that is always there."""
+    told: dict[str, str] = {}
+    for name, text in pairs:
+        if name in FILTERS:
+            told[name] = f"{told[name]},{text}" if name in told else text
+    return list((dict([ON_OFFER]) | told).items())
 
 
 def passes(model: Json, pair: tuple[str, str], now: datetime) -> bool:

@@ -255,17 +255,22 @@ class Past:
         self,
         request: web.Request,
         at: str,
-        asked: Hashable,
+        asked: Hashable | None,
         make: Callable[[Shelf], Document],
         content_type: str,
     ) -> web.Response:
-        """A question about the catalog as it was then, which is in the order of ids."""
+        """A question about the catalog as it was then, which is in the order of ids.
+
+        `asked` is None where the answer changes as time goes by.
+        """
         revision = await self._revision(AT, at)
 
         async def document() -> Document:
             catalog = await self.history.catalog(revision)
             return await asyncio.to_thread(lambda: make(Shelf(catalog)))
 
+        if asked is None:
+            return await self._answer(request, await document(), content_type=content_type)
         found = await self._document(("models", revision.revision, asked), document)
         is_settled = await self._is_settled(at, revision)
         return await self._answer(

@@ -125,9 +125,10 @@ class Questions:
         asked = Asked(request.query.items(), LIST)
         question = Question.read(asked)
         make = partial(self._listed, question, form, request)
-        if at := asked.one(AT):
-            return self.past.models(request, at, (form, text), make, form.content_type)
         is_kept = not question.needs.is_relative
+        if at := asked.one(AT):
+            key = (form, text) if is_kept else None
+            return self.past.models(request, at, key, make, form.content_type)
         return self._answer(request, form, make, is_kept=is_kept, content_type=form.content_type)
 
     def facets(self, request: web.Request) -> _Response:
@@ -169,28 +170,33 @@ class Questions:
         An answer that changes as time goes by is not kept.
         """
         shelf = self.present.require().shelf
+        if not is_kept:
+            return self._fleeting(request, partial(make, shelf), content_type)
         key = (self.present.generation, what, request.rel_url.raw_query_string)
         document = self.answers.get(key)
         if document is None and len(shelf.rows) > _MANY_ROWS:
-            return self._made(request, key if is_kept else None, partial(make, shelf), content_type)
+            return self._made(request, key, partial(make, shelf), content_type)
         if document is None:
-            document = make(shelf)
-            if is_kept:
-                self.answers.keep(key, document)
+            document = self.answers.keep(key, make(shelf))
         return self.responder.answer(request, document, content_type)
 
     async def _made(
         self,
         request: web.Request,
-        key: tuple[int, str, str] | None,
+        key: tuple[int, str, str],
         make: Callable[[], Document],
         content_type: str,
     ) -> web.Response:
-        document = await asyncio.to_thread(make)
-        if key:
-            self.answers.keep(key, document)
+        document = self.answers.keep(key, await asyncio.to_thread(make))
         response = self.responder.answer(request, document, content_type)
         return response if isinstance(response, web.Response) else await response
+
+    async def _fleeting(
+        self, request: web.Request, make: Callable[[], Document], content_type: str
+    ) -> web.Response:
+        """An answer that has no date: it may be another one although the catalog is the same."""
+        document = await asyncio.to_thread(make)
+        return await self.responder.answer_later(request, document, content_type=content_type)
 
 
 def _address(request: web.Request, mark: Mark) -> str:
