@@ -14,13 +14,20 @@ from hypothesis import strategies as st
 
 import fixtures
 from fixtures.replay import ReplayGateway
+from service.api.questions import LIST
 from service.config import Settings
+from service.query.pick import PICK
+from service.query.question import NEEDS
 from tests.support import Answer, Running, running_service
 
 PATHS: Final = (
     "/",
     "/catalog/models",
     "/catalog/models/kilo/auto",
+    "/catalog/models.csv",
+    "/catalog/models.ndjson",
+    "/catalog/facets",
+    "/catalog/pick",
     "/catalog/status",
     "/v1/models",
     "/v1/models/kilo/auto",
@@ -171,6 +178,61 @@ def test_any_query_is_well_answered(ask: Ask, path: str, parameters: list[tuple[
     assert_well_answered(answer, openai=path.startswith("/v1/"))
     if path.startswith("/v1/"):
         assert answer.status == 200
+
+
+QUESTIONS: Final = {
+    "/catalog/models": LIST,
+    "/catalog/models.csv": LIST,
+    "/catalog/models.ndjson": LIST,
+    "/catalog/facets": NEEDS,
+    "/catalog/pick": PICK,
+}
+# Some of it is nearly what some parameter takes.
+ASKED: Final = st.lists(
+    st.sampled_from(
+        [
+            *("0", "1", "9" * 40, ".", ",", "-", "+", "e3", "k", "m", "1.5m", "30d", "T", "Z", ":"),
+            *("2026-01-01", "true", "unknown", "fixed", "text", "kilo/auto", "*", "id", "cost"),
+            *(
+                "-cost.input",
+                "cheapest",
+                "WyJhIl0",
+                "\0",
+                "\n",
+                "\x7f",
+                "\u0663",
+                "\uff11",
+                "\ud800",
+            ),
+            *(" ", "%", "&", "=", "+", "\u202e", "\N{FOX FACE}"),
+        ]
+    )
+    | st.text(max_size=4),
+    max_size=4,
+).map("".join)
+
+
+@LIMITS
+@given(
+    path=st.sampled_from(list(QUESTIONS)),
+    asked=st.lists(st.tuples(st.integers(0, 99), ASKED), min_size=1, max_size=4),
+)
+@example(path="/catalog/pick", asked=[(33, "9" * 15 + "m"), (0, "\ud800")])
+def test_any_value_of_any_parameter_is_well_answered(
+    ask: Ask, path: str, asked: list[tuple[int, str]]
+) -> None:
+    known = QUESTIONS[path]
+    pairs = [(known[number % len(known)].name, text) for number, text in asked]
+    query = "&".join(
+        f"{name}={quote(text.encode('utf-8', 'surrogatepass'), safe='')}" for name, text in pairs
+    )
+
+    answer = ask(request(f"{path}?{query}".encode()))
+
+    assert_well_answered(answer, openai=False)
+    assert answer.status in {200, 400}
+    if answer.status == 400:
+        assert json.loads(answer.body)["parameter"] in dict(pairs)
 
 
 # What may stand in a header: any byte but controls; some of it looks like something.
