@@ -8,6 +8,7 @@ import math
 import re
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,10 @@ LABEL_VALUES: Final[Mapping[tuple[str, str], Sequence[str]]] = {
 """Labels whose values are ours to say, by metric."""
 
 Json = dict[str, Any]
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="what a process takes is measured on Linux only"
+)
 
 
 # ── what there is ─────────────────────────────────────────────────────────────────────────────
