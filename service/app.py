@@ -16,6 +16,7 @@ from aiohttp import web
 
 from service import __version__
 from service.api.answers import Answers
+from service.api.changes import ChangesPage
 from service.api.conditional import Responder
 from service.api.foreign import Foreign
 from service.api.manual import Manual
@@ -139,6 +140,13 @@ class Service:
                 version=__version__,
                 address=self._address,
                 public_url=self.settings.public_url or "",
+            ),
+            changes_page=ChangesPage(
+                past=past,
+                present=self.present,
+                responder=responder,
+                clock=self.clock,
+                version=__version__,
             ),
             streams=streams,
             present=self.present,

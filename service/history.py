@@ -90,10 +90,11 @@ class History:
         more = found[limit - 1].cursor if len(found) > limit else None
         return Page(head=head, items=tuple(found[:limit]), next=more)
 
-    async def latest(self, limit: int, wanted: Wanted = ANY) -> list[Change]:
+    async def latest(
+        self, limit: int, wanted: Wanted = ANY, before: Cursor | None = None
+    ) -> list[Change]:
         """The last changes, oldest first: at least so many, where there are, in whole revisions."""
         found: list[Change] = []
-        before: Cursor | None = None
         scan = min(limit + 1, _SCAN) if wanted == ANY else _SCAN
         while True:
             steps = await self._archive.latest_steps(

@@ -209,7 +209,7 @@ class Past:
         asked = urlencode(sorted(request.query.items()))
 
         async def body() -> Document:
-            news = await self._news(limit, wanted)
+            news = (await self.news(limit, wanted))[:limit]
             updated = news[0].at if news else (await self.history.first()).at
             about = atom.Feed(public_url=self.public_url, query=asked, updated=updated)
             return Document(atom.feed(about, news))
@@ -407,18 +407,21 @@ class Past:
             return since or Cursor(0)
         return await self.history.place(moment(since, self.clock()))
 
-    async def _news(self, limit: int, wanted: Wanted) -> list[Change | Fold]:
-        """The last so many pieces of news, newest first. What was done in bulk is one of them.
+    async def news(
+        self, limit: int, wanted: Wanted, before: Cursor | None = None
+    ) -> list[Change | Fold]:
+        """At least the last so many pieces of news, newest first, in whole revisions.
 
-        So more changes than news have to be read, up to a bound: else whatever happened shortly
-        before hundreds of models changed at once would be in no feed.
+        What was done in bulk is one of them. So more changes than news have to be read, up to a
+        bound: else whatever happened shortly before hundreds of models changed at once would be
+        in no feed.
         """
         changes = limit
         while True:
-            latest = await self.history.latest(changes, wanted)
+            latest = await self.history.latest(changes, wanted, before)
             news = [one for one in fold(latest) if _is_wanted(one, wanted)]
             if len(news) >= limit or not changes <= len(latest) < MAX_FOLDED:
-                return news[: -limit - 1 : -1]
+                return news[::-1]
             changes = min(2 * len(latest), MAX_FOLDED)
 
     async def _revision(self, parameter: Parameter[str], asked: str | None) -> Revision:

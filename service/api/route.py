@@ -52,6 +52,10 @@ PAST: Final = Tag(
     "The past",
     "What was and what changed. Nothing is forgotten: every version of every model is kept.",
 )
+PAGES: Final = Tag(
+    "Pages",
+    "The same for people. They work without scripts, and nothing of them comes from elsewhere.",
+)
 SERVICE: Final = Tag(
     "The service",
     "How the service is, what an operator can do, and what documents it.",

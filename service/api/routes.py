@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 import orjson
 from aiohttp import hdrs, web
 
+from service.api.changes import ChangesPage
 from service.api.conditional import JSON_TYPE, Responder
 from service.api.edge import Edge
 from service.api.foreign import Foreign
@@ -63,6 +64,7 @@ class Api:
     questions: Questions
     foreign: Foreign
     manual: Manual
+    changes_page: ChangesPage
     streams: Streams
     admin_token: str | None
     version: str
@@ -197,6 +199,7 @@ class Api:
             ),
             *self.foreign.routes(),
             *self.manual.routes(),
+            *self.changes_page.routes(),
             Route(
                 operation="getHealth",
                 path="/healthz",
