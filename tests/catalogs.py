@@ -59,7 +59,8 @@ _KINDS = (("text",), ("text", "image"), ("image", "audio", "pdf"), ("text", "sme
 _EFFORTS = (None, ("low",), ("low", "medium", "high"), ("none", "max"))
 _FLAGS = (None, True, False)
 _TOKENS = (None, 1, 8192, 128_000, 200_000, 1_000_000, 2**53)
-_USD = (None, 0.0, 0.3, 3.0, 15.0, 0.075, 1e-07, 1_000_000.0)
+# Differences of costs are in the first twelve digits, as those of real prices are.
+_USD = (None, 0.0, 0.3, 3.0, 15.0, 0.075, 1e-05, 500.0)
 _PARAMETERS = (
     None,
     (),
@@ -187,11 +188,11 @@ VALUES: Final[dict[str, tuple[str, ...]]] = {
     "minContext": ("0", "1", "2", "8192", "128k", "0.2m", "1m", "1.5M", "9007199254740992"),
     "minServedContext": ("0", "8192", "8193", "128K", "1m"),
     "minOutput": ("1", "8k", "8.192k", "200000", "200.001k"),
-    "maxInputCost": ("0", "0.3", ".3", "0.30", "3", "2.99", "0.0000001", "999999"),
-    "minInputCost": ("0", "0.3", "0.0750001", "3", "15", "1000000"),
+    "maxInputCost": ("0", "0.3", ".3", "0.30", "3", "2.99", "0.00001", "499.9"),
+    "minInputCost": ("0", "0.3", "0.0750001", "3", "15", "500"),
     "maxOutputCost": ("0", "0.3", "3", "14.999999", "15"),
-    "minOutputCost": ("0", "0.0000001", "0.0000002", "3", "15"),
-    "maxCacheReadCost": ("0", "0.075", "0.074", "1000000"),
+    "minOutputCost": ("0", "0.00001", "0.00002", "3", "15"),
+    "maxCacheReadCost": ("0", "0.075", "0.074", "500"),
     "minCacheReadCost": ("0", "0.075", "0.076", "15"),
     "maxCacheWriteCost": ("0", "3", "15.5"),
     "minCacheWriteCost": ("0", "3", "15.5"),

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from service.errors import ParameterError
@@ -14,6 +14,8 @@ from service.query.filters import (
     BY_NAME,
     FILTERS,
     MAX_TOKENS,
+    PRICE_SCHEMA,
+    SIZE_SCHEMA,
     Filter,
     Since,
     price,
@@ -282,6 +284,18 @@ def test_any_text_is_a_size_or_a_plain_error(text: str) -> None:
 
     assert 0 <= tokens <= MAX_TOKENS
     assert tokens == oracle.tokens(text)
+
+
+@settings(CALM, max_examples=100)
+@given(
+    one=st.from_regex(SIZE_SCHEMA["pattern"], fullmatch=True),
+    other=st.from_regex(PRICE_SCHEMA["pattern"], fullmatch=True),
+)
+def test_whatever_the_schema_of_a_value_lets_pass_is_read(one: str, other: str) -> None:
+    assume(one.isascii() and other.isascii())  # in ECMA's dialect \d is
+
+    assert size(one) == oracle.tokens(one)
+    assert price(other) == float(Decimal(other))
 
 
 # ── prices ────────────────────────────────────────────────────────────────────────────────────
