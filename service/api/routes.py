@@ -46,9 +46,9 @@ ACCEPT: Final = Parameter(
     accepts="held",
     parse=choice("held"),
     words=("held",),
-)
     example="held",
     schema={"type": "string", "enum": ["held"]},
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
