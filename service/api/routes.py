@@ -237,12 +237,12 @@ class Api:
 
     async def _stream(self, request: web.Request, opened: Callable[[], None]) -> web.StreamResponse:
         since, wanted = await self.past.stream_start(request)
+        self.present.require()  # an error that comes later has no status
         headers: dict[str, str] = {
+            hdrs.CACHE_CONTROL: "no-cache",
             hdrs.SERVER: f"model-catalog/{self.version}",
             hdrs.ACCESS_CONTROL_ALLOW_ORIGIN: "*",
-        self.present.require()  # an error that comes later has no status
         }
-            hdrs.CACHE_CONTROL: "no-cache",
         return await self.streams.serve(
             request, since=since, wanted=wanted, headers=headers, on_open=opened
         )
