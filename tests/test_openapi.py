@@ -5,16 +5,16 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from dataclasses import replace as dataclass_replace
+from dataclasses import dataclass, replace
+from functools import cache
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from aiohttp import web
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 import fixtures
@@ -25,7 +25,9 @@ from service.api.routes import Api
 from service.catalog import Outcome, Reason, Refresh
 from service.config import Settings
 from service.dialects import DIALECTS
+from service.errors import StorageError
 from service.fields import FIELDS
+from service.history import History, Page
 from service.pages import site
 from service.parameters import Asked
 from service.present import Present
@@ -110,15 +112,20 @@ def strict(schema: Any) -> Any:
     return made
 
 
+@cache
+def registry(text: str) -> Registry[Any]:
+    """The schemas of a document, strictly."""
+    document = strict(json.loads(text.replace('"#/components/', '"#/'))) | {"$id": URI}
+    empty: Registry[Any] = Registry()
+    return empty.with_resource(URI, DRAFT202012.create_resource(document))
+
+
 def validator(told: Json, schema: Json) -> Draft202012Validator:
     """Of a schema in the document. What it does not name is an error, as are wrong formats."""
-    document = strict(told) | {"$id": URI}
-    registry: Registry[Any] = Registry().with_resource(
-        URI, Resource(contents=document, specification=DRAFT202012)
-    )
-    schema = json.loads(json.dumps(strict(schema)).replace('"#/', f'"{URI}#/'))
+    known = registry(json.dumps(told["components"]))
+    schema = json.loads(json.dumps(strict(schema)).replace('"#/components/', f'"{URI}#/'))
     checker = Draft202012Validator.FORMAT_CHECKER
-    return Draft202012Validator(schema, registry=registry, format_checker=checker)
+    return Draft202012Validator(schema, registry=known, format_checker=checker)
 
 
 def assert_as_told(told: Json, route: Route, answer: Answer) -> None:
@@ -369,6 +376,8 @@ class Scene:
     client: Client
     starting: Client
     """Of a service that has nothing to serve yet."""
+    lost: Client
+    """Of one that in addition cannot read its database."""
     locked: Client
     """Of one without a token."""
     waiting: Client
@@ -377,6 +386,13 @@ class Scene:
     """Of one that cannot store anything."""
     away: Client
     """Of one whose gateway is away."""
+
+
+class Lost:
+    """A history that cannot be read."""
+
+    async def refreshes(self, *asked: object) -> Page[Refresh]:
+        raise StorageError(f"gone: {asked}")
 
 
 class Sent:
@@ -409,14 +425,16 @@ async def serving(api: Api) -> AsyncIterator[Client]:
 async def scene(running: Running) -> AsyncIterator[Scene]:
     await running.service.refresher.run()
     api = running.service.api()
-    starting = dataclass_replace(running.service, present=Present(stale_after_seconds=60)).api()
+    starting = replace(running.service, present=Present(stale_after_seconds=60)).api()
+    lost = replace(starting, past=replace(starting.past, history=cast("History", Lost())))
     failed = Outcome.FAILED
     variants = {
         "starting": starting,
-        "locked": dataclass_replace(api, admin_token=None),
-        "waiting": dataclass_replace(api, operator=Sent(failed, Reason.DNS, wait_seconds=9)),
-        "forgetful": dataclass_replace(api, operator=Sent(failed, Reason.STORAGE)),
-        "away": dataclass_replace(api, operator=Sent(failed, Reason.DNS)),
+        "lost": lost,
+        "locked": replace(api, admin_token=None),
+        "waiting": replace(api, operator=Sent(failed, Reason.DNS, wait_seconds=9)),
+        "forgetful": replace(api, operator=Sent(failed, Reason.STORAGE)),
+        "away": replace(api, operator=Sent(failed, Reason.DNS)),
     }
     async with AsyncExitStack() as stack:
         clients = {
@@ -440,7 +458,7 @@ async def refused(scene: Scene, route: Route, status: HTTPStatus) -> Answer:
         HTTPStatus.FORBIDDEN: scene.locked,
         HTTPStatus.TOO_MANY_REQUESTS: scene.waiting,
         HTTPStatus.BAD_GATEWAY: scene.away,
-        HTTPStatus.SERVICE_UNAVAILABLE: scene.forgetful if route.is_protected else scene.starting,
+        HTTPStatus.SERVICE_UNAVAILABLE: scene.forgetful if route.is_protected else scene.lost,
     }
     queries = {HTTPStatus.BAD_REQUEST: "nothing=1", HTTPStatus.NOT_FOUND: "after_id=nothing"}
     path = target(route, queries.get(status, "from=1" if route.operation == "compare" else ""))

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from service.api.examples import Examples
 from service.api.problems import OPENAI_PATHS, PROBLEM_TYPE
-from service.api.route import FRESHNESS, JSON, PAST, PRESENT, SERVICE, Route, Tag, Validity
+from service.api.route import FRESHNESS, JSON, PAGES, PAST, PRESENT, SERVICE, Route, Tag, Validity
 from service.api.schemas import COUNT, TEXT, TIME, reference, schemas, sentence
 from service.parameters import MAX_VALUES, Parameter
 
@@ -41,12 +41,15 @@ under the paths of OpenAI's clients they have OpenAI's form. Parameters that nob
 errors under `/catalog`, and ignored where other tools ask.
 """
 TOKEN: Final = "adminToken"  # noqa: S105 — the name of the scheme
+PLAIN: Final = "text/plain"
+_NO_HTTP: Final = "NoHttp"
 _FOREIGN_GROUP: Final = "Formats of other tools"
 _OWN_GROUP: Final = "The catalog"
 
 _STATUSES: Final[Mapping[int, str]] = {
     304: "What the client has is current: the same headers, no body.",
-    400: "A parameter is unknown, repeated or malformed; the answer names it and the nearest.",
+    400: "A parameter is unknown, repeated or malformed; the answer names it and the nearest. What "
+    "is no HTTP, or has a head of more than 8 KiB, is refused in plain text.",
     401: "The token is missing or wrong.",
     403: "No token is set, so this is off.",
     404: "There is no such thing; the answer names the nearest.",
@@ -69,7 +72,7 @@ _HEADERS: Final[Mapping[str, tuple[str, Json]]] = {
     "Vary": ("that it depends on `Accept-Encoding`", TEXT),
     "WWW-Authenticate": ("how to send the token", TEXT),
 }
-_ALWAYS: Final = frozenset({"ETag", "Vary", "Cache-Control", "WWW-Authenticate"})
+_ALWAYS: Final = frozenset({"ETag", "Vary", "WWW-Authenticate"})
 _OF_VALIDITY: Final[Mapping[Validity, Sequence[str]]] = {
     Validity.PRESENT: ("ETag", "Last-Modified", "Cache-Control", "Vary", *FRESHNESS),
     Validity.PAST: ("ETag", "Cache-Control", "Vary", *FRESHNESS),
@@ -113,7 +116,7 @@ class _Writer:
         paths: dict[str, Json] = {}
         for route in self._routes:
             paths.setdefault(route.plain_path, {})[route.method.lower()] = self._operation(route)
-        own = (PRESENT, PAST, SERVICE)
+        own = (PRESENT, PAST, PAGES, SERVICE)
         tags = list(dict.fromkeys([*own, *(route.tag for route in self._routes)]))
         return {
             "openapi": OPENAPI,
@@ -199,8 +202,9 @@ class _Writer:
             yield str(int(status)), good
         if route.is_conditional:
             yield "304", {"description": _STATUSES[304], "headers": headers}
-        for status in route.refuses:
-            yield str(int(status)), {"$ref": f"#/components/responses/{_refusal(route, status)}"}
+        for status in sorted({*route.refuses, HTTPStatus.BAD_REQUEST}):
+            name = _refusal(route, status) if status in route.refuses else _NO_HTTP
+            yield str(int(status)), {"$ref": f"#/components/responses/{name}"}
 
     def _content(self, route: Route) -> Json:
         body = None if route.alias_of else self._examples.answer(route)
@@ -223,20 +227,30 @@ class _Writer:
 
     def _refusals(self) -> Iterator[tuple[str, Json]]:
         """Each once, by its name."""
+        told = "What is no HTTP, or has a head of more than 8 KiB, is refused in plain text."
+        yield _NO_HTTP, {"description": told, "content": {PLAIN: {"schema": TEXT}}}
         found = {_refusal(r, status): (r, status) for r in self._routes for status in r.refuses}
         for name, (route, status) in sorted(found.items()):
-            is_openai = _is_openai(route)
-            media: Json = {"schema": reference("OpenAIError" if is_openai else "Problem")}
-            if example := self._examples.refusal(status, route.plain_path):
-                media["example"] = json.loads(example)
+            headers = _references(("Cache-Control", *_OF_REFUSAL.get(status, ())))
             yield (
                 name,
                 {
                     "description": _STATUSES[status],
-                    "headers": _references(("Cache-Control", *_OF_REFUSAL.get(status, ()))),
-                    "content": {JSON if is_openai else PROBLEM_TYPE: media},
+                    "headers": headers | (_references(FRESHNESS) if route.tag is PAGES else {}),
+                    "content": dict(self._refused(route, status)),
                 },
             )
+
+    def _refused(self, route: Route, status: HTTPStatus) -> Iterator[tuple[str, Json]]:
+        is_openai = _is_openai(route)
+        media: Json = {"schema": reference("OpenAIError" if is_openai else "Problem")}
+        if example := self._examples.refusal(status, route.plain_path):
+            media["example"] = json.loads(example)
+        yield JSON if is_openai else PROBLEM_TYPE, media
+        if route.tag is PAGES:
+            yield route.content_types[0], {"schema": TEXT}
+        if status is HTTPStatus.BAD_REQUEST:
+            yield PLAIN, {"schema": TEXT}
 
 
 def _is_openai(route: Route) -> bool:
@@ -245,7 +259,8 @@ def _is_openai(route: Route) -> bool:
 
 def _refusal(route: Route, status: HTTPStatus) -> str:
     words = status.phrase.replace("-", " ").split()
-    return "".join(word.capitalize() for word in words) + ("OfOpenAI" if _is_openai(route) else "")
+    side = "OfOpenAI" if _is_openai(route) else "OfPages" if route.tag is PAGES else ""
+    return "".join(word.capitalize() for word in words) + side
 
 
 def _groups(tags: Sequence[Tag]) -> list[Json]:
@@ -314,7 +329,8 @@ def _parameter(one: Parameter[Any], place: str) -> Json:
 
 def _posted(route: Route) -> Json:
     members = {
-        one.name: {"type": "string", "description": sentence(one.meaning)} for one in route.posts
+        one.name: {"type": "string", "minLength": 1, "description": sentence(one.meaning)}
+        for one in route.posts
     }
     schema = {
         "type": "object",

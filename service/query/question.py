@@ -143,6 +143,7 @@ CURSOR: Final = Parameter(
     meaning="where the last page ended, as its `next` says",
     accepts="what `next` says",
     parse=Mark.parse,
+    schema={"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
 )
 CHOSEN: Final = Parameter(
     name="fields",
