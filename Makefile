@@ -16,8 +16,8 @@ WHEEL_TEST_FILES = $(wildcard .ci CHANGELOG.md Makefile README.md benchmarks dep
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: help serve demo test test-wheel check check-format check-lint check-types check-imports \
-        check-migrations check-docs bench format lock clean
+.PHONY: help serve demo test test-clients test-wheel check check-format check-lint check-types \
+        check-imports check-migrations check-docs bench format lock clean
 
 help:
 	@bold= dim= plain=; \
@@ -42,6 +42,11 @@ demo: .venv/runtime.stamp  ## Serve without network, from a replayed gateway
 
 test: .venv/dev.stamp  ## Run the tests
 	@$(PY) -m pytest -n 3 --dist worksteal $(ARGS)
+
+# One after the other: they are heavy, and impatient with a server that others keep waiting.
+test-clients: .venv/dev.stamp  ## Install the real tools that read the catalog, and point them at it
+	@$(PY) -m tests.clients.install
+	@$(PY) -m pytest tests/clients $(ARGS)
 
 # The wheel is made from the sdist, so that both are known to be whole.
 test-wheel: .venv/dev.stamp build/wheel-venv/stamp  ## Run the tests against the built wheel
@@ -104,10 +109,16 @@ format: .venv/dev.stamp  ## Format the code and mend what can be mended
 # satisfy pyproject.toml; ARGS=--upgrade takes the newest.
 lock: .venv/runtime.stamp  ## Make the lock files again (ARGS=--upgrade: newest versions)
 	@$(PY) $(PIP_INSTALL) 'uv>=0.9'
-	@$(COMPILE) --group build -o requirements.lock
-	@$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+	@$(COMPILE) pyproject.toml --group build -o requirements.lock
+	@$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	@$(COMPILE) --group clients -o tests/clients/python.lock
+	@$(COMPILE) --group aider -o tests/clients/aider.lock
+	@command -v npm >/dev/null || { echo 'No npm here: the locks of its clients stay.'; exit 0; }; \
+	for set in npm cline; do \
+	    npm --prefix tests/clients/$$set install --package-lock-only --ignore-scripts \
+	        --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error || exit 1; done
 
-COMPILE = $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.11 \
+COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \
           --generate-hashes --no-emit-index-url --no-emit-find-links \
           --custom-compile-command 'make lock' $(ARGS)
 
