@@ -20,6 +20,7 @@ from service.api.changes import ChangesPage
 from service.api.conditional import Responder
 from service.api.foreign import Foreign
 from service.api.manual import Manual
+from service.api.model_pages import ModelPages
 from service.api.past import Past
 from service.api.questions import Questions
 from service.api.routes import Api
@@ -146,6 +147,15 @@ class Service:
                 present=self.present,
                 responder=responder,
                 clock=self.clock,
+                version=__version__,
+            ),
+            model_pages=ModelPages(
+                present=self.present,
+                history=self.history,
+                responder=responder,
+                answers=answers,
+                address=self._address,
+                inference_url=self.settings.inference_url,
                 version=__version__,
             ),
             streams=streams,

@@ -29,7 +29,7 @@ from service.catalog import Cause, Cursor, Kind, Origin, Outcome, Refresh, Revis
 from service.database import Database
 from service.errors import AbsentError
 from service.records import BATCH, to_refresh, to_revision, to_row
-from service.tables import refreshes, revisions, versions
+from service.tables import entries, refreshes, revisions, versions
 
 MAX_READERS: Final = 3
 """Of the database's few connections; the others are for the refresh."""
@@ -214,6 +214,21 @@ class Archive:
                 if found is not None:
                     return found.source, found.model_id
         return None
+
+    async def entry(self, source: str, model_id: str, most: int) -> str | None:
+        """The raw entry of the state that holds now, or so much of its beginning."""
+        query = (
+            select(func.substr(entries.c.body, 1, most))
+            .join(versions, versions.c.entry_id == entries.c.id)
+            .where(
+                versions.c.source == source,
+                versions.c.model_id == model_id,
+                versions.c.until_revision.is_(None),
+            )
+        )
+        async with self._read() as connection:
+            body: str | None = (await connection.execute(query)).scalar()
+        return body
 
     # ── the database ──────────────────────────────────────────────────────────────────────────
 

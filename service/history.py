@@ -141,6 +141,13 @@ class History:
         more = versions[limit - 1].since.revision if len(versions) > limit else None
         return Page(head=head, items=tuple(versions[:limit]), next=more)
 
+    async def entry(self, source: str, model_id: str, most: int) -> str | None:
+        """What the gateway said last of a model, as received, or so much of its beginning.
+
+        None where it has said nothing: of a fallback row, or in a database that was rebuilt.
+        """
+        return await self._archive.entry(source, model_id, most)
+
     async def _next_of(self, source: str, model_id: str, since: int) -> Revision | None:
         """The first revision since that one, itself included, that gave the model a new state."""
         while steps := await self._archive.steps_from(source, model_id, since=since, limit=_SCAN):

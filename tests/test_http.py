@@ -756,9 +756,10 @@ async def test_every_error_of_every_route_has_the_shape_of_its_side(
     for pattern in ending(running):
         path = filled(pattern, "nothing/like-it")
         assert_shaped(await client.ask("DELETE", path), path, 405)
-        assert_shaped(await client.get(f"{path}/%20/nothing"), path, 404)
-        if "{id}" in pattern or "{slug}" in pattern:
-            assert_shaped(await client.get(path), path, 404)
+        if not pattern.startswith("/models/"):  # where a person is told by a page
+            assert_shaped(await client.get(f"{path}/%20/nothing"), path, 404)
+            if "{id}" in pattern or "{slug}" in pattern:
+                assert_shaped(await client.get(path), path, 404)
         if pattern == "/" or pattern.startswith("/catalog/"):
             assert_shaped(await client.get(f"{path}?nothing=1"), path, 400)
         answer = await unpublished.get(path + NEEDED.get(path, ""))

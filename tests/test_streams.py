@@ -7,7 +7,7 @@ import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -19,12 +19,6 @@ from yarl import URL
 
 import fixtures
 from fixtures.replay import ReplayGateway
-from service.api.answers import Answers
-from service.api.conditional import Responder
-from service.api.foreign import Foreign
-from service.api.past import Past
-from service.api.questions import Questions
-from service.api.routes import Api
 from service.api.streams import Streams
 from service.config import Settings
 from tests.stage import Json, Stage, all_of, entry, once, stage
@@ -175,14 +169,6 @@ async def serving(
 ) -> AsyncIterator[Client]:
     """The service of that stage once more, with streams as a test needs them."""
     service = scene.running.service
-    responder = Responder(service.present, max_age_seconds=60, revalidate_seconds=900)
-    past = Past(
-        history=service.history,
-        present=service.present,
-        responder=responder,
-        clock=service.clock,
-        public_url="",
-    )
     streams = Streams(
         service.history,
         service.present,
@@ -191,27 +177,8 @@ async def serving(
         send_seconds=send_seconds,
         backlog=backlog,
     )
+    api = replace(service.api(), streams=streams)
     service.metrics.watch_streams(lambda: streams.open)
-    answers = Answers(0)
-    api = Api(
-        questions=Questions(
-            present=service.present,
-            past=past,
-            responder=responder,
-            answers=answers,
-            clock=service.clock,
-        ),
-        foreign=Foreign(present=service.present, responder=responder, answers=answers),
-        past=past,
-        streams=streams,
-        present=service.present,
-        responder=responder,
-        metrics=service.metrics,
-        health=service.health,
-        operator=service,
-        admin_token=None,
-        version="0",
-    )
     async with listening(api.application(), send_buffer_bytes) as url, client_of(url) as client:
         yield client
 

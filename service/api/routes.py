@@ -15,6 +15,7 @@ from service.api.conditional import JSON_TYPE, Responder
 from service.api.edge import Edge
 from service.api.foreign import Foreign
 from service.api.manual import Manual
+from service.api.model_pages import ModelPages
 from service.api.past import Past
 from service.api.problems import Problem
 from service.api.questions import Questions
@@ -64,6 +65,7 @@ class Api:
     questions: Questions
     foreign: Foreign
     manual: Manual
+    model_pages: ModelPages
     changes_page: ChangesPage
     streams: Streams
     admin_token: str | None
@@ -199,6 +201,7 @@ class Api:
             ),
             *self.foreign.routes(),
             *self.manual.routes(),
+            *self.model_pages.routes(),
             *self.changes_page.routes(),
             Route(
                 operation="getHealth",

@@ -1,0 +1,146 @@
+"""`/models/{id}` and `/compare`: one model as a page, and several side by side."""
+
+import asyncio
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import hdrs, web
+
+from service.api.answers import Answers
+from service.api.conditional import Responder
+from service.api.route import PAGES, Route, Validity
+from service.catalog import Catalog, Row
+from service.dialects.dialect import Provider
+from service.errors import StorageError, UnknownModelError
+from service.history import History
+from service.pages.past import MAX_VERSIONS, Past
+from service.pages.usage import Place
+from service.parameters import Asked
+from service.present import Present
+from service.snapshot import Document
+from service.spelling import nearest
+
+HTML: Final = "text/html"
+HTML_TYPE: Final = f"{HTML}; charset=utf-8"
+MAX_ENTRY: Final = 256 * 1024
+"""Characters of a raw entry that are read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelPages:
+    """The handlers and what they read from."""
+
+    present: Present
+    history: History
+    responder: Responder
+    answers: Answers
+    address: str
+    """Where this process is asked, for examples."""
+    inference_url: str
+    version: str
+
+    async def model(self, request: web.Request) -> web.Response:
+        """All that is known of one model; without its past where the database cannot be read."""
+        Asked(request.query.items(), ())
+        catalog = self.present.require().catalog
+        name, path = request.match_info["id"], request.rel_url.raw_path
+        key = (self.present.generation, "model page", path)
+        document = self.answers.get(key)
+        if document is None:
+            row = catalog.find(name)
+            if row is None:
+                return await self._no_such(catalog, name, _root(path))
+            document = await self._model(row, catalog, _root(path), key)
+        return await self._answer(request, document)
+
+    async def _model(
+        self, row: Row, catalog: Catalog, root: str, key: tuple[int, str, str]
+    ) -> Document:
+        from service.pages import model  # noqa: PLC0415 — Jinja2 takes 70 ms, which a start has not
+
+        past = await self._past(row)
+
+        def make() -> bytes:
+            return model.page(
+                row, past, self._place(), catalog=catalog, root=root, version=self.version
+            )
+
+        document = Document(await asyncio.to_thread(make), is_quick=True)
+        return self.answers.keep(key, document) if past else document
+
+    async def _past(self, row: Row) -> Past | None:
+        try:
+            page = await self.history.versions(row.model.ref, MAX_VERSIONS)
+            entry = await self.history.entry(row.model.source, row.model.id, MAX_ENTRY)
+        except (StorageError, UnknownModelError):  # unknown to a database that lost it
+            return None
+        return Past(versions=page.items, is_whole=page.next is None, entry=entry)
+
+    async def _no_such(self, catalog: Catalog, wanted: str, root: str) -> web.Response:
+        from service.pages import model  # noqa: PLC0415 — as above
+
+        def make() -> bytes:
+            found = [catalog.find(name) for name in nearest(wanted, _names(catalog), _NEAR)]
+            rows = [row for row in found if row is not None]
+            return model.no_such(wanted, rows, catalog=catalog, root=root, version=self.version)
+
+        body = await asyncio.to_thread(make)
+        return self._refusal(HTTPStatus.NOT_FOUND, body)
+
+    # ── what they share ───────────────────────────────────────────────────────────────────────
+
+    def _place(self) -> Place:
+        return Place(address=self.address, provider=Provider(url=self.inference_url))
+
+    async def _answer(self, request: web.Request, document: Document) -> web.Response:
+        from service.pages import site  # noqa: PLC0415 — as above
+
+        response = await self.responder.answer_later(request, document, content_type=HTML_TYPE)
+        response.headers.update(site.HEADERS)
+        return response
+
+    def _refusal(self, status: HTTPStatus, body: bytes) -> web.Response:
+        from service.pages import site  # noqa: PLC0415 — as above
+
+        headers = {
+            **site.HEADERS,
+            **self.responder.freshness(),
+            hdrs.CONTENT_TYPE: HTML_TYPE,
+            hdrs.CACHE_CONTROL: "no-store",
+        }
+        return web.Response(status=status, body=body, headers=headers)
+
+    def routes(self) -> list[Route]:
+        """Two."""
+        return [
+            Route(
+                operation="readModel",
+                path="/models/{id:.+}",
+                summary="one model as a page: limits, prices, abilities, history, and how it is "
+                "used in each tool; 404 names the nearest ids",
+                note="Where the database cannot be read the page says so, and tells the present.",
+                tag=PAGES,
+                handler=self.model,
+                content_types=(HTML,),
+                validity=Validity.PAST,
+                headers=("Content-Security-Policy",),
+                also=(HTTPStatus.NOT_FOUND,),
+                refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+            ),
+        ]
+
+
+_NEAR: Final = 5
+
+
+def _names(catalog: Catalog) -> list[str]:
+    return [row.model.id for row in (*catalog.rows, *catalog.removed)]
+
+
+def _root(raw_path: str) -> str:
+    """What leads from a path to that of `/`: as many steps up as it has slashes behind the first.
+
+    A slash that is sent as `%2F` is none.
+    """
+    return "../" * (raw_path.count("/") - 1) or "./"
