@@ -52,7 +52,7 @@ def _install(name: str, lock: Path, fill: Callable[[Path, Path], None]) -> None:
     try:
         fill(folder, lock)
     except (OSError, subprocess.CalledProcessError) as error:
-        reason = f"{name} could not be installed: {_why(error)}"
+        reason = f"the clients in {name} could not be installed: {_why(error)}"
         (folder / _REASON).write_text(reason)
         _say(reason)
     else:
