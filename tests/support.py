@@ -220,13 +220,18 @@ async def run(*arguments: str, **environment: str) -> Run:
     return Run(started.returncode, out.decode(), err.decode())
 
 
-def run_here(*words: str) -> Run:
-    """`model-catalog …` in this process, as a process for each takes long: to be called in a thread
-    where an event loop runs."""
+async def run_in_thread(*words: str, **environment: str) -> Run:
+    """The same in this process, as a process for each takes long."""
+    return await asyncio.to_thread(run_here, *words, **environment)
+
+
+def run_here(*words: str, **environment: str) -> Run:
+    """The same where no event loop runs."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     try:
         with (
             mock.patch.object(sys, "argv", ["model-catalog", *words]),
+            mock.patch.dict(os.environ, environment),
             redirect_stdout(out),
             redirect_stderr(err),
         ):

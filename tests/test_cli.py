@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
@@ -17,14 +18,17 @@ from fixtures.replay import Fault, ReplayGateway
 from service import __version__
 from service.cli import cli
 from service.config import Settings
-from tests.support import Run, Running, run, running_service
+from tests.support import Run, Running, run, run_in_thread, running_service
 
 COMMANDS: Final = (
     *("serve", "refresh", "import", "migrate"),
-    *("list", "show", "changes", "diff", "status"),
+    *("list", "show", "pick", "export", "changes", "diff", "status"),
 )
 LOOKING: Final = (
     ("list",),
+    ("list", "--at", "1"),
+    ("pick",),
+    ("export", "openai"),
     ("show", "kilo/auto"),
     ("show", "kilo/auto", "--history"),
     ("changes",),
@@ -90,6 +94,7 @@ async def test_help_names_every_command_every_exit_code_and_where_settings_come_
         assert f" {command} " in said
     for code in (
         "0 well",
+        "1 nothing",
         "2 wrong",
         "3 no",
         "4 list",
@@ -101,6 +106,24 @@ async def test_help_names_every_command_every_exit_code_and_where_settings_come_
     ):
         assert code in said
     assert "environment variable" in said
+
+
+async def test_help_waits_for_nothing_that_only_commands_need() -> None:
+    line = """
+import sys
+from service.cli import cli
+cli(["--help"], standalone_mode=False)
+print(*sys.modules, file=sys.stderr)
+"""
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", line), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await started.communicate()
+
+    assert b"Pick the best models" in out
+    modules = set(err.decode().split())
+    heavy = {"aiohttp", "prompt_toolkit", "pydantic_settings", "rapidfuzz", "sqlalchemy"}
+    assert modules & (heavy | {"service.query", "service.dialects"}) == set()
 
 
 async def test_no_command_is_a_request_for_help() -> None:
@@ -339,7 +362,7 @@ async def test_looking_asks_no_gateway_and_writes_nothing(
     asked, before = len(gateway.requests), contents(database.parent)
 
     for words in LOOKING:
-        assert (await run(*words, **environment)).code == 0
+        assert (await run_in_thread(*words, **environment)).code == 0
 
     assert len(gateway.requests) == asked
     assert contents(database.parent) == before
@@ -393,11 +416,15 @@ async def hostile(
 
 
 async def test_names_and_descriptions_cannot_steer_a_terminal(hostile: dict[str, str]) -> None:
-    shown = await run("show", "all/six", **hostile)
-    listed = await run("list", **hostile)
-    unknown = await run("show", "\x1b[31m\u202e\r", **hostile)
+    shown = await run_in_thread("show", "all/six", **hostile)
+    listed = await run_in_thread("list", **hostile)
+    in_columns = await run_in_thread("list", "--columns", "id,name,description", **hostile)
+    picked = await run_in_thread(
+        "pick", "--prefer", "largest-context", "--q", "\x1b[31m x", **hostile
+    )
+    unknown = await run_in_thread("show", "\x1b[31m\u202e\r", **hostile)
 
-    for answer in (shown, listed, unknown):
+    for answer in (shown, listed, in_columns, picked, unknown):
         for text in (answer.out, answer.err):
             assert all(c.isprintable() or c in INERT for c in text), text
     assert (shown.code, listed.code, unknown.code) == (0, 0, 3)

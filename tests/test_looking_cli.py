@@ -17,7 +17,7 @@ from service.parameters import Parameter
 from service.query.pick import PICK
 from service.query.question import CURSOR, QUERY
 from service.saved import SavedList
-from tests.support import Run, Running, at_terminal, run_here, running_service
+from tests.support import Run, Running, at_terminal, run_here, run_in_thread, running_service
 
 OCTOBER: Final = datetime(2026, 10, 1, tzinfo=UTC)
 NOVEMBER: Final = datetime(2026, 11, 1, tzinfo=UTC)
@@ -111,7 +111,7 @@ async def test_rows_for_programs_are_those_that_are_served(served: Running, form
 async def listed(question: Question, form: str) -> str:
     """What the command prints."""
     words = [word for name, text in question for word in (option(name), text)]
-    answer = await asyncio.to_thread(run_here, "list", f"--{form}", *words)
+    answer = await run_in_thread("list", f"--{form}", *words)
     assert (answer.code, answer.err) == (0, "")
     return answer.out
 
@@ -126,9 +126,7 @@ async def asked(served: Running, form: str, question: Question) -> str:
 async def test_a_list_of_then_is_the_list_that_is_served_of_then(served: Running) -> None:
     for at in ("2", "2026-10-15", "2026-11-01"):
         told = await served.client.get(f"/catalog/models?at={at}&author=orrery")
-        answer = await asyncio.to_thread(
-            run_here, "list", "--at", at, "--author", "orrery", "--json"
-        )
+        answer = await run_in_thread("list", "--at", at, "--author", "orrery", "--json")
         assert answer.out == told.body.decode() + "\n"
 
 
@@ -137,7 +135,7 @@ async def test_programs_get_the_pick_that_is_served_for_the_same_needs(served: R
         told = await served.client.get(f"/catalog/pick?{query}")
         pairs = [pair.partition("=") for pair in query.split("&") if pair]
         words = [word for name, _, text in pairs for word in (option(name), text)]
-        answer = await asyncio.to_thread(run_here, "pick", "--json", *words)
+        answer = await run_in_thread("pick", "--json", *words)
         assert answer.out == told.body.decode() + "\n"
         assert answer.code == (0 if told.json()["data"] else 3)
 
