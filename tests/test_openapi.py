@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -27,7 +27,7 @@ from service.config import Settings
 from service.dialects import DIALECTS
 from service.errors import StorageError
 from service.fields import FIELDS
-from service.history import History, Page
+from service.history import History
 from service.pages import site
 from service.parameters import Asked
 from service.present import Present
@@ -116,8 +116,9 @@ def strict(schema: Any) -> Any:
 def registry(text: str) -> Registry[Any]:
     """The schemas of a document, strictly."""
     document = strict(json.loads(text.replace('"#/components/', '"#/'))) | {"$id": URI}
-    empty: Registry[Any] = Registry()
-    return empty.with_resource(URI, DRAFT202012.create_resource(document))
+    resource = DRAFT202012.create_resource(document)
+    made: Registry[Any] = Registry().with_resource(URI, resource)
+    return made
 
 
 def validator(told: Json, schema: Json) -> Draft202012Validator:
@@ -391,8 +392,11 @@ class Scene:
 class Lost:
     """A history that cannot be read."""
 
-    async def refreshes(self, *asked: object) -> Page[Refresh]:
-        raise StorageError(f"gone: {asked}")
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def lost(*asked: object, **named: object) -> Any:
+            raise StorageError(f"{name} of {asked}, {named}")
+
+        return lost
 
 
 class Sent:
@@ -486,7 +490,7 @@ async def test_what_has_no_refusal_in_the_document_refuses_no_query(
     client: Client, routes: list[Route]
 ) -> None:
     for route in readable(routes):
-        if HTTPStatus.BAD_REQUEST not in route.refuses:
+        if HTTPStatus.BAD_REQUEST not in {*route.refuses, *route.also}:
             answer = await client.get(target(route, "nothing=1&limit=x&q=%ff"))
             assert answer.status == 200, route.operation
 

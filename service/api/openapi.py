@@ -196,15 +196,29 @@ class _Writer:
 
     def _responses(self, route: Route) -> Iterator[tuple[str, Json]]:
         headers = _references((*_OF_VALIDITY[route.validity], *route.headers))
-        good = {"description": sentence(route.summary), "headers": headers}
-        good["content"] = self._content(route)
-        for status in (HTTPStatus.OK, *route.also):
-            yield str(int(status)), good
+        content = self._content(route)
+        good = {"description": sentence(route.summary), "headers": headers, "content": content}
+        yield "200", good
         if route.is_conditional:
             yield "304", {"description": _STATUSES[304], "headers": headers}
-        for status in sorted({*route.refuses, HTTPStatus.BAD_REQUEST}):
-            name = _refusal(route, status) if status in route.refuses else _NO_HTTP
-            yield str(int(status)), {"$ref": f"#/components/responses/{name}"}
+        for status in sorted({*route.refuses, *route.also, HTTPStatus.BAD_REQUEST}):
+            if status in route.also:
+                yield str(int(status)), self._also(route, status)
+            else:
+                name = _refusal(route, status) if status in route.refuses else _NO_HTTP
+                yield str(int(status)), {"$ref": f"#/components/responses/{name}"}
+
+    def _also(self, route: Route, status: HTTPStatus) -> Json:
+        """Told in the form of a good answer; where that is a page, there may be none to be had."""
+        is_page = JSON not in route.content_types
+        content = {
+            kind: {"schema": media["schema"]} for kind, media in self._content(route).items()
+        }
+        return {
+            "description": _STATUSES[status],
+            "headers": _references(("Cache-Control", *FRESHNESS, *route.headers)),
+            "content": content | (dict(self._refused(route, status)) if is_page else {}),
+        }
 
     def _content(self, route: Route) -> Json:
         body = None if route.alias_of else self._examples.answer(route)
@@ -236,7 +250,7 @@ class _Writer:
                 name,
                 {
                     "description": _STATUSES[status],
-                    "headers": headers | (_references(FRESHNESS) if route.tag is PAGES else {}),
+                    "headers": headers,
                     "content": dict(self._refused(route, status)),
                 },
             )
@@ -247,8 +261,6 @@ class _Writer:
         if example := self._examples.refusal(status, route.plain_path):
             media["example"] = json.loads(example)
         yield JSON if is_openai else PROBLEM_TYPE, media
-        if route.tag is PAGES:
-            yield route.content_types[0], {"schema": TEXT}
         if status is HTTPStatus.BAD_REQUEST:
             yield PLAIN, {"schema": TEXT}
 
@@ -259,8 +271,7 @@ def _is_openai(route: Route) -> bool:
 
 def _refusal(route: Route, status: HTTPStatus) -> str:
     words = status.phrase.replace("-", " ").split()
-    side = "OfOpenAI" if _is_openai(route) else "OfPages" if route.tag is PAGES else ""
-    return "".join(word.capitalize() for word in words) + side
+    return "".join(word.capitalize() for word in words) + ("OfOpenAI" if _is_openai(route) else "")
 
 
 def _groups(tags: Sequence[Tag]) -> list[Json]:

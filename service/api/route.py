@@ -93,9 +93,9 @@ class Route:
     headers: Sequence[str] = ()
     """Headers of the answer, beside those that its validity brings."""
     also: Sequence[HTTPStatus] = ()
-    """Other statuses that come with the same schema."""
+    """Statuses of its errors that are told in the form of a good answer."""
     refuses: Sequence[HTTPStatus] = ()
-    """Statuses of its errors."""
+    """Statuses of its other errors."""
     is_protected: bool = False
     """Whether it wants the admin token."""
 
