@@ -425,7 +425,11 @@ def export(
     """Write the catalog in another tool's format, as it is served. Needs no running server."""
     exporting = _module("export")
     if dialect is None or is_list:
+        if out is not None:
+            raise UsageError("--out", "it goes with a DIALECT")
         exporting.print_dialects(as_json=as_json)
+    elif as_json:
+        raise UsageError("--json", "it goes with --list")
     else:
         exporting.export(_settings(config, database_url=database_url), dialect, out)
 

@@ -1,4 +1,4 @@
-"""What each command of the command line does, and what it prints."""
+"""What the commands that change something do and print, and `status`."""
 
 from collections.abc import Sequence
 from contextlib import suppress

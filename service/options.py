@@ -20,10 +20,7 @@ Pairs = Sequence[tuple[str, str]]
 Panels = Mapping[str, Iterable[Parameter[Any]]]
 """Parameters under the headings of a command's help."""
 
-_NAMES: Final[Mapping[str, Sequence[str]]] = {
-    "q": ("--q", "-q"),
-    "fields": ("--columns", "--fields"),
-}
+_NAMES: Final = {"q": ("--q", "-q"), "fields": ("--columns",)}
 _FORMS: Final = {SIZE_FORM: "SIZE", PRICE_FORM: "PRICE", TIME_FORM: "TIME", WORDS_FORM: "WORD,…"}
 """What many options take is told once."""
 

@@ -121,6 +121,17 @@ def test_an_unknown_format_is_told_the_nearest(name: str, told: str) -> None:
     assert len(answer.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--out", "x.json"], "--out: it goes with a DIALECT"),
+        (["openai", "--json"], "--json: it goes with --list"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(words: list[str], told: str) -> None:
+    assert run_here("export", *words) == Run(2, "", f"model-catalog: {told}\n")
+
+
 async def test_which_formats_there_are_is_told_without_a_database() -> None:
     facts = [[one.name, one.title, one.file, one.readers] for one in DIALECTS]
 
