@@ -25,6 +25,7 @@ from service.api.past import Past
 from service.api.questions import Questions
 from service.api.routes import Api
 from service.api.status import ServiceHealth, SourceHealth
+from service.api.status_page import StatusPage
 from service.api.streams import Streams
 from service.archive import Archive
 from service.catalog import FALLBACK, KILOCODE, Catalog, Cause, Reason, Refresh, Revision, utc_now
@@ -141,6 +142,15 @@ class Service:
                 version=__version__,
                 address=self._address,
                 public_url=self.settings.public_url or "",
+            ),
+            status_page=StatusPage(
+                history=self.history,
+                present=self.present,
+                responder=responder,
+                health=self.health,
+                clock=self.clock,
+                address=self._address,
+                version=__version__,
             ),
             changes_page=ChangesPage(
                 past=past,

@@ -10,7 +10,7 @@ import pytest
 import fixtures
 from fixtures.replay import ReplayGateway
 from service.config import Settings
-from tests.markup import Element, assert_inert, read
+from tests.hypertext import Element, assert_inert, read
 from tests.stage import BEGIN, Stage, entry, once, stage
 from tests.support import Client, query
 
@@ -179,7 +179,7 @@ async def test_the_log_can_be_read_from_any_moment_back(
     found = await page(client, f"/changes?before={before}")
 
     assert len(found.find("section", class_="day")) == days
-    assert bool(found.find("div", class_="notice")) is (days == 0)
+    assert bool(found.find("div", class_="panel")) is (days == 0)
 
 
 async def test_a_fresh_catalog_has_its_own_words(
@@ -188,7 +188,7 @@ async def test_a_fresh_catalog_has_its_own_words(
     async with stage(settings, gateway, BEGIN) as made:
         found = await page(made.client, "/changes?kind=changed")
 
-    assert found.one("div", class_="notice").one("h2").text == "Nothing like that"
+    assert found.one("div", class_="panel").one("h2").text == "Nothing like that"
 
 
 @pytest.mark.parametrize(

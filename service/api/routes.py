@@ -21,6 +21,7 @@ from service.api.problems import Problem
 from service.api.questions import Questions
 from service.api.route import FRESHNESS, PRESENT, SERVICE, Route, Validity
 from service.api.status import Health, readiness_json, refresh_json, status_json
+from service.api.status_page import StatusPage
 from service.api.streams import Streams
 from service.catalog import Outcome, Reason, Refresh
 from service.errors import UnknownModelError
@@ -67,6 +68,7 @@ class Api:
     manual: Manual
     model_pages: ModelPages
     changes_page: ChangesPage
+    status_page: StatusPage
     streams: Streams
     admin_token: str | None
     version: str
@@ -203,6 +205,7 @@ class Api:
             *self.manual.routes(),
             *self.model_pages.routes(),
             *self.changes_page.routes(),
+            *self.status_page.routes(),
             Route(
                 operation="getHealth",
                 path="/healthz",
