@@ -16,6 +16,7 @@ from aiohttp import web
 
 from service import __version__
 from service.api.answers import Answers
+from service.api.browse import Browse
 from service.api.changes import ChangesPage
 from service.api.conditional import Responder
 from service.api.foreign import Foreign
@@ -133,6 +134,13 @@ class Service:
                 responder=responder,
                 answers=answers,
                 clock=self.clock,
+            ),
+            browse=Browse(
+                present=self.present,
+                responder=responder,
+                answers=answers,
+                clock=self.clock,
+                version=__version__,
             ),
             foreign=Foreign(present=self.present, responder=responder, answers=answers),
             past=past,

@@ -121,7 +121,7 @@ class Edge:
         if not allowed:
             paths = [route.plain_path for route in self._routes if route.path != "/"]
             near = nearest(request.path, paths, 1)
-            hint = f"did you mean {near[0]}?" if near else "/ lists the paths there are"
+            hint = f"did you mean {near[0]}?" if near else "/openapi.json lists the paths there are"
             raise Problem(HTTPStatus.NOT_FOUND, f"there is nothing here; {hint}", nearest=near)
         allow: dict[str, str] = {hdrs.ALLOW: ", ".join(sorted({*allowed, hdrs.METH_OPTIONS}))}
         if request.method == hdrs.METH_OPTIONS:

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 import orjson
 from aiohttp import hdrs, web
 
+from service.api.browse import Browse
 from service.api.changes import ChangesPage
 from service.api.conditional import JSON_TYPE, Responder
 from service.api.edge import Edge
@@ -64,6 +65,7 @@ class Api:
     operator: Operator
     past: Past
     questions: Questions
+    browse: Browse
     foreign: Foreign
     manual: Manual
     model_pages: ModelPages
@@ -118,11 +120,6 @@ class Api:
 
     # ── plumbing ──────────────────────────────────────────────────────────────────────────────
 
-    def index(self, request: web.Request) -> web.Response:
-        _asked(request)
-        paths = [route.plain_path for route in self.routes()]
-        return self._now({"name": "model-catalog", "version": self.version, "paths": paths})
-
     def healthz(self, request: web.Request) -> web.Response:
         del request
         return self._now({"status": "ok"})
@@ -145,16 +142,7 @@ class Api:
     def routes(self) -> list[Route]:
         """What there is."""
         return [
-            Route(
-                operation="listPaths",
-                path="/",
-                summary="the paths there are",
-                tag=SERVICE,
-                handler=self.index,
-                schema="Index",
-                headers=FRESHNESS,
-                refuses=(HTTPStatus.BAD_REQUEST,),
-            ),
+            *self.browse.routes(),
             *self.questions.routes(),
             Route(
                 operation="getModel",
@@ -238,6 +226,7 @@ class Api:
     def application(self) -> web.Application:
         """The routes behind the edge."""
         application = Edge(self.metrics, self.version).application(self.routes(), self._stream)
+        application.on_startup.append(self.browse.start)
         application.on_shutdown.append(lambda _: self.streams.close())
         return application
 

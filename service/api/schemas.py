@@ -293,9 +293,6 @@ def _service() -> Mapping[str, Json]:
         "Health": _object(
             "Said while the process lives.", {"status": {"type": "string", "const": "ok"}}
         ),
-        "Index": _object(
-            "What there is.", {"name": TEXT, "version": TEXT, "paths": _list_of(TEXT)}
-        ),
     }
 
 
