@@ -114,7 +114,7 @@ lock: .venv/runtime.stamp  ## Make the lock files again (ARGS=--upgrade: newest 
 	@$(COMPILE) --group clients -o tests/clients/python.lock
 	@$(COMPILE) --group aider -o tests/clients/aider.lock
 	@command -v npm >/dev/null || { echo 'No npm here: the locks of its clients stay.'; exit 0; }; \
-	for set in npm cline; do \
+	for set in npm cline redocly; do \
 	    npm --prefix tests/clients/$$set install --package-lock-only --ignore-scripts \
 	        --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error || exit 1; done
 

@@ -40,7 +40,7 @@ class Served:
 
 
 @contextmanager
-def serving(listing: Path, folder: Path) -> Iterator[Served]:
+def serving(listing: Path, folder: Path, **variables: str) -> Iterator[Served]:
     """Serve that list from a process of its own, with all that it writes in `folder`."""
     home = {"HOME": str(folder), "NO_COLOR": "1"}
     with _Program(home, "fixtures.replay", str(listing), "--port", "0") as gateway:
@@ -51,6 +51,7 @@ def serving(listing: Path, folder: Path) -> Iterator[Served]:
             "MODEL_CATALOG_PORT": "0",
             "MODEL_CATALOG_REFRESH_INTERVAL": "36500d",
             "MODEL_CATALOG_LOG_FORMAT": "json",
+            **variables,
         }
         with _Program(home | settings, "service", "serve") as service:
             url = json.loads(service.line('"event": "listening"'))["url"]

@@ -71,26 +71,26 @@ class Client:
 @pytest.fixture
 def python_clients(tmp_path: Path) -> Client:
     """LiteLLM, llm with its plugin for OpenRouter, sqlite-utils."""
-    return _installed("python", tmp_path)
+    return installed("python", tmp_path)
 
 
 @pytest.fixture
 def aider(tmp_path: Path) -> Client:
-    return _installed("aider", tmp_path)
+    return installed("aider", tmp_path)
 
 
 @pytest.fixture
 def npm(tmp_path: Path) -> Client:
     """Codex, Kilo's command line, opencode, and the libraries of OpenAI and OpenRouter."""
-    return _installed("npm", tmp_path)
+    return installed("npm", tmp_path)
 
 
 @pytest.fixture
 def cline(tmp_path: Path) -> Client:
-    return _installed("cline", tmp_path)
+    return installed("cline", tmp_path)
 
 
-def _installed(name: str, home: Path) -> Client:
+def installed(name: str, home: Path) -> Client:
     if why := absence(name):
         pytest.skip(why)
     return Client(BUILD / name, home)

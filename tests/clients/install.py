@@ -80,6 +80,7 @@ _SETS: Final[Mapping[str, tuple[str, Callable[[Path, Path], None]]]] = {
     "aider": ("aider.lock", _python),
     "npm": ("npm/package-lock.json", _node),
     "cline": ("cline/package-lock.json", _node),
+    "redocly": ("redocly/package-lock.json", _node),
 }
 
 
