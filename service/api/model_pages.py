@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from aiohttp import hdrs, web
 
@@ -14,6 +14,7 @@ from service.catalog import Catalog, Row
 from service.dialects.dialect import Provider
 from service.errors import StorageError, UnknownModelError
 from service.history import History
+from service.pages.compare import PARAMETERS, Question, context, read
 from service.pages.past import MAX_VERSIONS, Past
 from service.pages.usage import Place
 from service.parameters import Asked
@@ -45,7 +46,7 @@ class ModelPages:
         Asked(request.query.items(), ())
         catalog = self.present.require().catalog
         name, path = request.match_info["id"], request.rel_url.raw_path
-        key = (self.present.generation, "model page", path)
+        key = (self.present.generation, "model page", path, self.present.is_stale)
         document = self.answers.get(key)
         if document is None:
             row = catalog.find(name)
@@ -55,7 +56,7 @@ class ModelPages:
         return await self._answer(request, document)
 
     async def _model(
-        self, row: Row, catalog: Catalog, root: str, key: tuple[int, str, str]
+        self, row: Row, catalog: Catalog, root: str, key: tuple[int, str, str, bool]
     ) -> Document:
         from service.pages import model  # noqa: PLC0415 — Jinja2 takes 70 ms, which a start has not
 
@@ -63,7 +64,7 @@ class ModelPages:
 
         def make() -> bytes:
             return model.page(
-                row, past, self._place(), catalog=catalog, root=root, version=self.version
+                row, past, self._place(), catalog=catalog, root=root, **self._about(catalog)
             )
 
         document = Document(await asyncio.to_thread(make), is_quick=True)
@@ -77,18 +78,46 @@ class ModelPages:
             return None
         return Past(versions=page.items, is_whole=page.next is None, entry=entry)
 
+    async def compare(self, request: web.Request) -> web.Response:
+        """Models side by side. What of the question cannot be used is told on the page."""
+        catalog = self.present.require().catalog
+        query = request.rel_url.raw_query_string
+        key = (self.present.generation, "compare", query, self.present.is_stale)
+        document = self.answers.get(key)
+        if document is None:
+            question = read(request.query.items())
+            body, is_good = await asyncio.to_thread(self._compared, question, catalog)
+            if not is_good:
+                return self._refusal(HTTPStatus.BAD_REQUEST, body)
+            document = self.answers.keep(key, Document(body, is_quick=True))
+        return await self._answer(request, document)
+
+    def _compared(self, question: Question, catalog: Catalog) -> tuple[bytes, bool]:
+        from service.pages import site  # noqa: PLC0415 — as above
+
+        shown, is_good = context(question, catalog)
+        return site.render("compare.html", root="./", **shown, **self._about(catalog)), is_good
+
     async def _no_such(self, catalog: Catalog, wanted: str, root: str) -> web.Response:
         from service.pages import model  # noqa: PLC0415 — as above
 
         def make() -> bytes:
             found = [catalog.find(name) for name in nearest(wanted, _names(catalog), _NEAR)]
             rows = [row for row in found if row is not None]
-            return model.no_such(wanted, rows, catalog=catalog, root=root, version=self.version)
+            return model.no_such(wanted, rows, catalog=catalog, root=root, **self._about(catalog))
 
         body = await asyncio.to_thread(make)
         return self._refusal(HTTPStatus.NOT_FOUND, body)
 
     # ── what they share ───────────────────────────────────────────────────────────────────────
+
+    def _about(self, catalog: Catalog) -> dict[str, Any]:
+        """What every page says of itself."""
+        return {
+            "version": self.version,
+            "revision": catalog.revision,
+            "is_stale": self.present.is_stale,
+        }
 
     def _place(self) -> Place:
         return Place(address=self.address, provider=Provider(url=self.inference_url))
@@ -127,6 +156,23 @@ class ModelPages:
                 headers=("Content-Security-Policy",),
                 also=(HTTPStatus.NOT_FOUND,),
                 refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+            ),
+            Route(
+                operation="compareModels",
+                path="/compare",
+                summary="models side by side: what differs, what is best, and what a mix of tokens "
+                "costs",
+                note="What cannot be used of the query is told on the page, and the rest is "
+                "answered; the status is 400 then.",
+                tag=PAGES,
+                handler=self.compare,
+                parameters=PARAMETERS,
+                sample="ids=kilo/auto,orrery/meridian-5&inputTokens=8k&outputTokens=1k",
+                content_types=(HTML,),
+                validity=Validity.PAST,
+                headers=("Content-Security-Policy",),
+                also=(HTTPStatus.BAD_REQUEST,),
+                refuses=(HTTPStatus.SERVICE_UNAVAILABLE,),
             ),
         ]
 

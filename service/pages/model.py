@@ -59,15 +59,17 @@ def page(
     *,
     catalog: Catalog,
     root: str,
-    version: str,
+    **about: object,
 ) -> bytes:
-    """HTML. `past` is None where the history cannot be read now."""
+    """HTML. `past` is None where the history cannot be read now.
+
+    `about` is what every page says of itself.
+    """
     used, unused = parted(uses(row, place))
     said = row.model
     return site.render(
         "model.html",
         root=root,
-        version=version,
         said=said,
         title=clipped(said.name, _TITLE),
         has_long_name=len(said.name) > _LONG_NAME,
@@ -86,19 +88,20 @@ def page(
         used=used,
         unused=unused,
         **history(row, past, catalog.updated_at),
+        **about,
     )
 
 
 def no_such(
-    wanted: str, near: Sequence[Row], *, catalog: Catalog, root: str, version: str
+    wanted: str, near: Sequence[Row], *, catalog: Catalog, root: str, **about: object
 ) -> bytes:
     """The page of a model that there is not, and those that are called almost so."""
     return site.render(
         "no-model.html",
         root=root,
-        version=version,
         wanted=clipped(wanted, MAX_SHOWN),
         near=[(name_of(row, catalog), address_of(row, catalog)) for row in near],
+        **about,
     )
 
 

@@ -39,6 +39,14 @@ class Mix:
     output: int = 250_000
     cached: int = 0
 
+    @classmethod
+    def read(cls, asked: Asked) -> "Mix":
+        """The mix that is asked for: what of it is not told is none. Raises ParameterError."""
+        tokens = [asked.one(parameter) for parameter in MIX]
+        if all(count is None for count in tokens):
+            return cls()
+        return cls(input=tokens[0] or 0, output=tokens[1] or 0, cached=tokens[2] or 0)
+
     def cost(self, cost: Cost) -> float | None:
         """USD; None where a price that is needed is not known. Fees for other things are not in."""
         parts = self._parts(cost)
@@ -132,13 +140,10 @@ class Choice:
     @classmethod
     def read(cls, asked: Asked) -> "Choice":
         """Raises ParameterError."""
-        tokens = [asked.one(parameter) for parameter in MIX]
-        is_told = any(count is not None for count in tokens)
-        mix = Mix(input=tokens[0] or 0, output=tokens[1] or 0, cached=tokens[2] or 0)
         return cls(
             needs=Needs.read(asked),
             prefer=asked.one(PREFER) or Preference.CHEAPEST,
-            mix=mix if is_told else Mix(),
+            mix=Mix.read(asked),
             limit=asked.one(LIMIT) or DEFAULT_LIMIT,
         )
 
