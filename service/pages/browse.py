@@ -148,10 +148,10 @@ class Rows:
         return Markup(
             '<tr{gone}><td class="pick"><input type="checkbox" name="ids" value="{key}" '
             'form="compare" aria-label="Compare {name}"></td>'
-            '<th scope="row"><a href="./models/{path}"><bdi>{name}</bdi></a>{badges} '
-            '<span class="id"><code><bdi>{id}</bdi></code></span><span class="copies">'
-            '<button type="button" class="copy" data-copy="{id}">copy id</button>'
-            '<button type="button" class="copy" data-copy="{ref}">copy ref</button></span></th>'
+            '<th scope="row" class="c-name"><a href="./models/{path}"><bdi>{name}</bdi></a>{badges} '
+            '<code class="id" dir="auto">{id}</code><span class="copies">'
+            '<button type="button" class="copy">copy id</button>'
+            '<button type="button" class="copy" value="{source}">copy ref</button></span></th>'
         ).format(
             gone=Markup(' class="gone"') if row.is_removed else "",
             key=cells.name_of(row, self._catalog),
@@ -162,7 +162,7 @@ class Rows:
                 for badge in said.badges[:3]
             ),
             id=said.id,
-            ref=said.ref,
+            source=said.source,
         )
 
 
@@ -333,6 +333,7 @@ def context(shelf: Shelf, rows: Rows, view: View, now: datetime) -> Mapping[str,
             Option(path, cells.HEADINGS[path], 0, path in view.columns) for path in CHOOSABLE
         ],
         "column_state": grouped(without(pairs, COLUMNS.name, CURSOR.name)),
+        "is_usual": view.columns == _USUAL,
         "usual_columns": ",".join(_USUAL),
         "columns_reset": address(without(pairs, COLUMNS.name, CURSOR.name)),
         "next_page": _next(page, view),
@@ -410,6 +411,8 @@ def _sorted_by(path: str, order: str, pairs: Pairs) -> str:
 def _orders(pairs: Pairs) -> Sequence[Option]:
     now = ",".join(values_of(pairs, SORT.name))
     known = dict(_ORDERS)
+    if one_of(pairs, SEARCH.name):
+        known[""] = "the best match"
     known.setdefault(now, now)
     return [Option(value, label, 0, value == now) for value, label in known.items()]
 

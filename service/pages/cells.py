@@ -127,13 +127,13 @@ def marks(words: Sequence[str]) -> Markup:
 
 def _text(field: Field, value: str) -> Markup:
     del field
-    return Markup("<td><bdi>{}</bdi></td>").format(cut(value))
+    return Markup('<td dir="auto">{}</td>').format(cut(value))
 
 
 def _texts(field: Field, value: Sequence[str]) -> Markup:
     if field.path in {"input", "output"}:
         return Markup('<td class="ms">{}</td>').format(marks(value))
-    return Markup("<td><bdi>{}</bdi></td>").format(cut(", ".join(value) or "none"))
+    return Markup('<td dir="auto">{}</td>').format(cut(", ".join(value) or "none"))
 
 
 def _flag(field: Field, value: bool) -> Markup:  # noqa: FBT001 — a field's value
@@ -159,9 +159,7 @@ def _count(field: Field, value: int) -> Markup:
 def _time(field: Field, value: datetime) -> Markup:
     del field
     at = native.time_text(value) or ""
-    return Markup('<td class="day"><time datetime="{}" title="{}">{}</time></td>').format(
-        at, at, at[:10]
-    )
+    return Markup('<td class="day" title="{}">{}</td>').format(at, at[:10])
 
 
 def _day(field: Field, value: date) -> Markup:

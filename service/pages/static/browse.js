@@ -107,11 +107,10 @@ function placeOf(element) {
 
 function restore(focused) {
   if (!focused || focused.element.isConnected) return;
-  let again = focused.path && document.querySelector(`main ${focused.path}`);
-  if (!again && focused.column) {
-    again = document.querySelector(`thead th[class="${CSS.escape(focused.column)}"] a`);
-  }
-  if (!again) {
+  const again = focused.column
+    ? document.querySelector(`thead th[class="${CSS.escape(focused.column)}"] a`)
+    : focused.path && document.querySelector(`main ${focused.path}`);
+  if (!again?.checkVisibility()) {
     document.getElementById("main").focus({ preventScroll: true });
     return;
   }
@@ -247,7 +246,8 @@ function move(event, at) {
 // ── copying ────────────────────────────────────────────────────────────────────────────────
 
 async function copyText(button) {
-  const text = button.dataset.copy;
+  const id = button.closest("tr").querySelector("code.id").textContent;
+  const text = button.value ? `${button.value}/${id}` : id; // a ref is its source and its id
   try {
     await navigator.clipboard.writeText(text);
   } catch {
