@@ -62,6 +62,13 @@ def test_the_wheel_holds_the_migrations(wheel: Path) -> None:
     assert list((wheel / "service" / "migrations" / "versions").glob("*.py"))
 
 
+def test_the_wheel_holds_what_pages_are_made_of(wheel: Path) -> None:
+    pages = wheel / "service" / "pages"
+    files = {file.name for file in pages.rglob("*") if file.suffix in {".html", ".css", ".svg"}}
+
+    assert files >= {"base.html", "reference.html", "site.css", "icon.svg"}
+
+
 def test_the_wheel_holds_nothing_but_the_service(wheel: Path) -> None:
     files = [str(file) for file in distribution("model-catalog").files or []]
 

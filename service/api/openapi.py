@@ -21,7 +21,7 @@ A true, dated, always-available catalog of the models behind an LLM gateway: wha
 what they cost, and what has changed.
 
 **Units.** Prices are USD per million tokens (`image`, `request` and `webSearch`: USD per one). \
-Sizes are tokens, times are UTC. `0` says "costs nothing", `null` says that nobody knows.
+Sizes are tokens, times are UTC. `0` says that it costs nothing, `null` that nobody knows.
 
 **Freshness.** Readers get the last known good catalog, whatever the gateway does. \
 `Catalog-Revision`, `Catalog-Checked` and `Catalog-Stale` say how fresh it is.

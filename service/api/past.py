@@ -159,6 +159,12 @@ OUTCOME: Final = Parameter(
 )
 
 
+LAST_EVENT_ID: Final = Parameter(
+    name="Last-Event-ID",
+    meaning="the id of the event that was seen last: the stream goes on behind it",
+    accepts="the id of an event",
+    parse=str,
+)
 CHANGES: Final = (SINCE, LIMIT, KIND, FIELD, MODEL)
 FEED: Final = (LIMIT, KIND, FIELD, MODEL)
 STREAM: Final = (SINCE, KIND, FIELD, MODEL)
@@ -340,8 +346,12 @@ class Past:
                 path="/catalog/changes/stream",
                 summary="the same changes as server-sent events, as they come; resumed by "
                 "`Last-Event-ID`",
+                note="`ready` tells at which revision the stream begins, `change` has a Change as "
+                "its data, and `resync` says that the place asked for is not in this history: ask "
+                "for the whole list then. The id of each event is a place in the log.",
                 tag=PAST,
                 parameters=STREAM,
+                reads=(LAST_EVENT_ID,),
                 content_types=("text/event-stream",),
                 sample="field=price",
                 refuses=REFUSES,

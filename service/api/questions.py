@@ -66,6 +66,9 @@ class Questions:
                 operation="listModelsAsCsv",
                 path="/catalog/models.csv",
                 summary="the same rows, flat, for spreadsheets",
+                note="A column is called by the path of its field. An empty cell is unknown, lists "
+                "are joined by `|`, and a text that a spreadsheet would run as a formula has an "
+                "apostrophe before it.",
                 tag=PRESENT,
                 handler=partial(self.models, Form.CSV),
                 parameters=LIST,
@@ -79,6 +82,8 @@ class Questions:
                 operation="listModelsAsNdjson",
                 path="/catalog/models.ndjson",
                 summary="the same rows, flat, a JSON object a line",
+                note="Members are called by the paths of fields, as `cost.input`, and have the "
+                "values that they have in the list.",
                 tag=PRESENT,
                 handler=partial(self.models, Form.NDJSON),
                 parameters=LIST,

@@ -177,6 +177,9 @@ class Api:
                 summary="refresh now and tell the outcome",
                 tag=SERVICE,
                 handler=self.refresh,
+                note="Calls that come while it is under way join it. A list that lacks over half "
+                "of the models is held: it is believed when it was seen three times in a row, or "
+                "when an operator accepts it.",
                 parameters=(ACCEPT,),
                 schema="Refresh",
                 refuses=(
