@@ -25,9 +25,10 @@ from service.dialects.dialect import Provider
 from service.errors import StorageError
 from service.fields import FIELDS
 from service.history import History, Page
+from service.pages.cells import path_of
 from service.pages.raw import MAX_SHOWN, laid_out
 from service.pages.steps import WIDTH, Point, axis, panel
-from service.pages.telling import GROUPS, LABELS, address_of, size_text
+from service.pages.telling import GROUPS, LABELS
 from service.pages.usage import NO_WORD, Place, uses
 from tests.elements import Element, assert_inert, parse
 from tests.stage import Stage, entry, stage
@@ -467,7 +468,7 @@ async def test_every_model_of_a_hostile_list_has_an_inert_page_at_an_address_tha
     catalog = scene.running.service.present.require().catalog
     assert len(catalog.rows) > 100
     for row in catalog.rows:
-        made = await page(scene.client, address_of(row, catalog))
+        made = await page(scene.client, path_of(row, catalog))
         assert made.one("h1").text == " ".join(row.model.name.split())
         assert facts(made)["ref"] == " ".join(row.model.ref.split())
 
@@ -492,20 +493,3 @@ async def test_words_that_are_code_stay_words(scene: Stage) -> None:
     assert facts(made)["tokenizer"] == NAUGHTY
     assert facts(made)["input"] == f"text {NAUGHTY.lower()}"
     assert facts(made)["supportedParameters"].endswith("tools")
-
-
-@pytest.mark.parametrize(
-    ("tokens", "text"),
-    [
-        (0, "0"),
-        (999, "999"),
-        (1000, "1k"),
-        (200_000, "200k"),
-        (1_048_576, "1.05M"),
-        (999_999, "1M"),
-        (999_499, "999k"),
-        (2**53, "9010000000M"),
-    ],
-)
-def test_sizes_are_short(tokens: int, text: str) -> None:
-    assert size_text(tokens) == text

@@ -11,15 +11,14 @@ from urllib.parse import urlencode
 from service.catalog import Catalog, Row
 from service.errors import MAX_SHOWN, ParameterError
 from service.fields import FIELDS, Form
+from service.pages.cells import cut, name_of, path_of
 from service.pages.telling import (
     GROUPS,
     LABELS,
     UNKNOWN,
+    Group,
     Told,
-    address_of,
     amount_text,
-    clipped,
-    name_of,
     told,
     unit,
     usd_text,
@@ -163,7 +162,7 @@ def _names_in(text: str, catalog: Catalog) -> list[str]:
 def _unknown(name: str, catalog: Catalog) -> Unknown:
     known = [row.model.id for row in (*catalog.rows, *catalog.removed)]
     found = [catalog.find(near) for near in nearest(name, known)]
-    return Unknown(wanted=clipped(name, MAX_SHOWN), near=[row for row in found if row])
+    return Unknown(wanted=cut(name, MAX_SHOWN), near=[row for row in found if row])
 
 
 # ── the page ──────────────────────────────────────────────────────────────────────────────────
@@ -237,10 +236,10 @@ class _Links:
 def _column(row: Row, catalog: Catalog, links: _Links) -> dict[str, Any]:
     name = name_of(row, catalog)
     return {
-        "name": clipped(row.model.name, _LONG // 2),
+        "name": cut(row.model.name, _LONG // 2),
         "id": row.model.id,
         "status": row.life.status,
-        "address": address_of(row, catalog),
+        "address": path_of(row, catalog),
         "without": links.without(name),
     }
 
@@ -250,13 +249,13 @@ def _offered(catalog: Catalog) -> list[str]:
     return [row.model.id for row in rows]
 
 
-def _groups(rows: Sequence[Row], *, is_brief: bool) -> list[tuple[str, str, list[Line]]]:
+def _groups(rows: Sequence[Row], *, is_brief: bool) -> list[tuple[Group, list[Line]]]:
     made = []
     for group in GROUPS:
         lines = [_line(path, rows) for path in group.paths if path not in _APART]
         kept = [line for line in lines if line.differs or not is_brief]
         if kept:
-            made.append((group.anchor, group.title, kept))
+            made.append((group, kept))
     return made
 
 
@@ -279,7 +278,7 @@ def _line(path: str, rows: Sequence[Row]) -> Line:
 def _short(value: Told) -> Told:
     if len(value.text) <= _LONG or value.words:
         return value
-    return Told(text=clipped(value.text, _LONG), exact=clipped(value.text, 4 * _LONG))
+    return Told(text=cut(value.text, _LONG), exact=cut(value.text, 4 * _LONG))
 
 
 def _aim(path: str) -> tuple[str, bool]:

@@ -2,22 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from service.catalog import Catalog, Origin, Pricing, Row, Status
 from service.errors import MAX_SHOWN
 from service.fields import FIELDS
 from service.pages import site
+from service.pages.cells import cut, name_of, path_of, short
 from service.pages.past import Past, history
 from service.pages.telling import (
     GROUPS,
     LABELS,
     Told,
-    address_of,
-    clipped,
     day_text,
-    name_of,
     told,
     unit,
 )
@@ -59,7 +57,7 @@ def page(
     *,
     catalog: Catalog,
     root: str,
-    **about: object,
+    **about: Any,  # noqa: ANN401 — of any template
 ) -> bytes:
     """HTML. `past` is None where the history cannot be read now.
 
@@ -71,14 +69,15 @@ def page(
         "model.html",
         root=root,
         said=said,
-        title=clipped(said.name, _TITLE),
+        title=cut(said.name, _TITLE),
         has_long_name=len(said.name) > _LONG_NAME,
         has_long_text=len(said.description or "") > _LONG_TEXT,
-        address=address_of(row, catalog),
+        address=path_of(row, catalog),
         query=urlencode({"model": said.ref.replace(",", "*")}),
         compare=urlencode({"ids": name_of(row, catalog)}),
         state=_state(row),
         signs=_signs(row),
+        served=_served(row),
         glance=[_fact(path, row) for path in _GLANCE],
         groups=[
             (group, [_fact(path, row) for path in group.paths if _is_shown(path, row)])
@@ -93,14 +92,19 @@ def page(
 
 
 def no_such(
-    wanted: str, near: Sequence[Row], *, catalog: Catalog, root: str, **about: object
+    wanted: str,
+    near: Sequence[Row],
+    *,
+    catalog: Catalog,
+    root: str,
+    **about: Any,  # noqa: ANN401 — of any template
 ) -> bytes:
     """The page of a model that there is not, and those that are called almost so."""
     return site.render(
         "no-model.html",
         root=root,
-        wanted=clipped(wanted, MAX_SHOWN),
-        near=[(name_of(row, catalog), address_of(row, catalog)) for row in near],
+        wanted=cut(wanted, MAX_SHOWN),
+        near=[(name_of(row, catalog), path_of(row, catalog)) for row in near],
         **about,
     )
 
@@ -115,6 +119,12 @@ def _fact(path: str, row: Row) -> Fact:
 
 def _is_shown(path: str, row: Row) -> bool:
     return path not in _APART and (path not in _ONLY_WHERE_SET or FIELDS[path].get(row) is not None)
+
+
+def _served(row: Row) -> str:
+    """What the gateway's first provider accepts, where that is less than the model can hold."""
+    whole, served = row.model.context_window, row.model.served_context_window
+    return short(served) if served and whole and served < whole else ""
 
 
 def _state(row: Row) -> tuple[str, str]:

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import quote
 
-from service.catalog import Catalog, Row
+from service.catalog import Pricing, Row
 from service.dialects import native
 from service.fields import FIELDS, Field, Form
+from service.pages.cells import exact, path_of, short
 
 UNKNOWN: Final = "unknown"
-_THOUSAND, _MILLION = 1_000, 1_000_000
+_THOUSAND: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +39,8 @@ class Group:
     anchor: str
     title: str
     paths: tuple[str, ...]
+    unit: str = ""
+    """What most of its figures count."""
 
     @property
     def fields(self) -> Sequence[Field]:
@@ -52,6 +53,7 @@ GROUPS: Final = (
         "limits",
         "Limits",
         ("contextWindow", "servedContextWindow", "maxTokens"),
+        "tokens",
     ),
     Group(
         "prices",
@@ -60,6 +62,7 @@ GROUPS: Final = (
             *("cost.input", "cost.output", "cost.cacheRead", "cost.cacheWrite", "cost.reasoning"),
             *("cost.image", "cost.request", "cost.webSearch", "pricing", "free"),
         ),
+        "per million tokens",
     ),
     Group(
         "capabilities",
@@ -162,7 +165,8 @@ def told(path: str, row: Row) -> Told:
 
 def told_value(path: str, value: Any) -> Told:  # noqa: ANN401 — of any field
     """A value of that field."""
-    if value is None or (path == "badges" and not value):
+    is_empty = value == () and path in _NOTHING
+    if value is None or value is Pricing.UNKNOWN or is_empty:
         nothing = _NOTHING.get(path)
         return Told(text=nothing or UNKNOWN, sign="none" if nothing else UNKNOWN)
     match value:
@@ -182,26 +186,20 @@ def told_value(path: str, value: Any) -> Told:  # noqa: ANN401 — of any field
 
 def _told_figure(form: Form, value: float) -> Told:
     if form is Form.TOKENS:
-        return Told(text=size_text(int(value)), exact=f"{value:,}", value=str(value))
+        return Told(text=short(int(value)), exact=f"{value:,}", value=str(value))
     if form is Form.USD:
         text = usd_text(value)
         return Told(text=text, value=text.removeprefix("$"), sign="" if value else "free")
     return Told(text=str(value), value=str(value))
 
 
-def size_text(tokens: int) -> str:
-    """200000 → `200k`, 1048576 → `1.05M`."""
-    if tokens < _THOUSAND:
-        return str(tokens)
-    # What would be rounded up to 1000k is 1M.
-    is_large = float(f"{tokens:.3g}") >= _MILLION
-    amount, sign = (tokens / _MILLION, "M") if is_large else (tokens / _THOUSAND, "k")
-    return f"{Decimal(f'{amount:.3g}'):f}{sign}"
+size_text: Final = short
+address_of: Final = path_of
 
 
 def usd_text(usd: float) -> str:
     """`$0.3`: all digits and no exponent."""
-    return f"${Decimal(str(native.number(usd))):f}"
+    return f"${exact(usd)}"
 
 
 def amount_text(usd: float) -> str:
@@ -214,25 +212,3 @@ def day_text(at: datetime) -> str:
     text = native.time_text(at) or ""
     day, _, clock = text.partition("T")
     return day if clock == "00:00:00Z" else f"{day} {clock[:5]} UTC"
-
-
-def name_of(row: Row, catalog: Catalog) -> str:
-    """What finds a model: its id, unless that is also what another one is called."""
-    return row.model.id if catalog.find(row.model.id) is row else row.model.ref
-
-
-def address_of(row: Row, catalog: Catalog) -> str:
-    """What stands behind `/models/` and `/catalog/models/` in the address of a model.
-
-    Slashes stay as they are where that is safe: browsers and proxies remove parts like `..` and
-    merge slashes that stand together.
-    """
-    name = name_of(row, catalog)
-    if any(part in {"", ".", ".."} for part in name.split("/")):
-        return quote(row.model.ref, safe="")
-    return quote(name, safe="/:~@!$,;=")
-
-
-def clipped(text: str, most: int) -> str:
-    """A text that is not longer than so much."""
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
