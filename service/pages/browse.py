@@ -148,7 +148,8 @@ class Rows:
         return Markup(
             '<tr{gone}><td class="pick"><input type="checkbox" name="ids" value="{key}" '
             'form="compare" aria-label="Compare {name}"></td>'
-            '<th scope="row" class="c-name"><a href="./models/{path}"><bdi>{name}</bdi></a>{badges} '
+            '<th scope="row" class="c-name">'
+            '<a href="./models/{path}"><bdi>{name}</bdi></a>{badges} '
             '<code class="id" dir="auto">{id}</code><span class="copies">'
             '<button type="button" class="copy">copy id</button>'
             '<button type="button" class="copy" value="{source}">copy ref</button></span></th>'
