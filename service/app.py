@@ -18,6 +18,7 @@ from service import __version__
 from service.api.answers import Answers
 from service.api.browse import Browse
 from service.api.changes import ChangesPage
+from service.api.charts import Charts
 from service.api.conditional import Responder
 from service.api.foreign import Foreign
 from service.api.manual import Manual
@@ -33,6 +34,7 @@ from service.catalog import FALLBACK, KILOCODE, Catalog, Cause, Reason, Refresh,
 from service.config import Settings, misspelt_variables
 from service.database import Database
 from service.dialects.dialect import Provider
+from service.drawing import Drawing
 from service.errors import AbsentError, ListenError
 from service.gateway import Gateway
 from service.history import History
@@ -150,6 +152,13 @@ class Service:
                 version=__version__,
                 address=self._address,
                 public_url=self.settings.public_url or "",
+            ),
+            charts=Charts(
+                present=self.present,
+                responder=responder,
+                drawing=Drawing(),
+                clock=self.clock,
+                version=__version__,
             ),
             status_page=StatusPage(
                 history=self.history,

@@ -122,7 +122,9 @@ def filled(pattern: str, model_id: str = "kilo/auto") -> str:
     """A path of that pattern."""
     author, _, slug = model_id.partition("/")
     values = {"id": model_id, "author": author, "slug": slug, "provider": "openrouter"}
-    return pattern.format_map(values | {"file": site.assets()["site.css"].address})
+    return pattern.format_map(
+        values | {"file": site.assets()["site.css"].address, "chart": "prices.json"}
+    )
 
 
 REFRESH: Final = "/catalog/refresh"

@@ -226,6 +226,8 @@ class _Writer:
         if route.content_types[0] == JSON:
             schema = reference(route.schema) if route.schema else self._free(route)
         content: dict[str, Json] = {kind: {"schema": schema} for kind in route.content_types}
+        if JSON in route.content_types[1:]:
+            content[JSON] = {"schema": {"type": "object", "description": "The same as an object."}}
         if body:
             example = json.loads(body) if JSON in route.content_types else body.decode()
             content[route.content_types[0]]["example"] = example

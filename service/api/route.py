@@ -151,6 +151,12 @@ PLACES: Final[Mapping[str, Parameter[Any]]] = {
             "any word",
             "openrouter",
         ),
+        _place(
+            "chart",
+            "a chart, and how it is told",
+            "a name, a dot, and svg, png or json",
+            "prices.json",
+        ),
         _place("file", "a file of these pages", "a name that a page links to", "site.css"),
     )
 }

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 
 from service.api.browse import Browse
 from service.api.changes import ChangesPage
+from service.api.charts import Charts
 from service.api.conditional import JSON_TYPE, Responder
 from service.api.edge import Edge
 from service.api.foreign import Foreign
@@ -71,6 +72,7 @@ class Api:
     model_pages: ModelPages
     changes_page: ChangesPage
     status_page: StatusPage
+    charts: Charts
     streams: Streams
     admin_token: str | None
     version: str
@@ -197,6 +199,7 @@ class Api:
             *self.model_pages.routes(),
             *self.changes_page.routes(),
             *self.status_page.routes(),
+            *self.charts.routes(),
             Route(
                 operation="getHealth",
                 path="/healthz",
@@ -231,6 +234,7 @@ class Api:
         application = Edge(self.metrics, self.version).application(self.routes(), self._stream)
         application.on_startup.append(self.browse.start)
         application.on_shutdown.append(lambda _: self.streams.close())
+        application.on_cleanup.append(self.charts.close)
         return application
 
     async def _stream(self, request: web.Request, opened: Callable[[], None]) -> web.StreamResponse:
