@@ -32,11 +32,17 @@ class Served:
     """Where chats are to go, without a slash at its end: never to the service."""
     models: Sequence[Json]
     """Rows of `/catalog/models`, their fractions as Decimal."""
+    _settings: Mapping[str, str]
 
     @property
     def sized(self) -> Sequence[Json]:
         """Those whose context window is known: most formats can say nothing of the others."""
         return [model for model in self.models if model["contextWindow"]]
+
+    def export(self, name: str, file: Path) -> None:
+        """Let the program itself write that format, as those do whose tool reads a file."""
+        command = [sys.executable, "-m", "service", "export", name, "--out", str(file)]
+        subprocess.run(command, cwd=ROOT, env=self._settings, check=True)
 
 
 @contextmanager
@@ -57,7 +63,7 @@ def serving(listing: Path, folder: Path, **variables: str) -> Iterator[Served]:
             url = json.loads(service.line('"event": "listening"'))["url"]
             refresh = json.loads(service.line('"event": "refresh"'))
             assert refresh["outcome"] == "updated", refresh
-            yield Served(url, gateway_url, tuple(_rows(url)))
+            yield Served(url, gateway_url, tuple(_rows(url)), home | settings)
 
 
 class _Program:

@@ -3,7 +3,6 @@
 import json
 import re
 from typing import Final
-from urllib.request import urlopen
 
 from tests.clients.conftest import Client
 from tests.served import Json, Served, differences, per_token
@@ -93,8 +92,7 @@ def test_it_knows_limits_and_prices_of_every_model_in_the_map(
 
 def test_it_knows_limits_and_prices_of_every_model_in_a_file(served: Served, aider: Client) -> None:
     file = aider.home / "models.json"
-    with urlopen(f"{served.url}{MAP}") as answer:  # noqa: S310 — our own
-        file.write_bytes(answer.read())
+    served.export("litellm", file)
 
     told = aider.python(TELL_OF_FILE, str(file), LITELLM_LOCAL_MODEL_COST_MAP="True")
 

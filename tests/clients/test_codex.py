@@ -2,7 +2,6 @@
 
 import json
 from typing import Final
-from urllib.request import urlopen
 
 import pytest
 
@@ -73,8 +72,7 @@ def test_it_lists_the_models_of_a_file_alone(
     served: Served, models: dict[str, Json], npm: Client
 ) -> None:
     file = npm.home / "codex.json"
-    with urlopen(f"{served.url}/codex/models") as answer:  # noqa: S310 — our own
-        file.write_bytes(answer.read())
+    served.export("codex", file)
 
     found = listed(npm, FROM_FILE.format(file=file))
 

@@ -4,9 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 from typing import Final
-from urllib.request import urlopen
 
 import pytest
 
@@ -17,12 +15,6 @@ SCALES: Final[Mapping[str, int]] = {"/M": 1, "/K": 1000, "": 1_000_000}
 PRICE: Final = re.compile(r"(?P<what>\w+) \$(?P<usd>-?[0-9.]+)(?P<per>/[MK])?")
 DIGITS: Final = 6
 """To which prices for a million tokens are compared: it multiplies in binary, and cuts off."""
-
-
-def put(served: Served, path: str, file: Path) -> None:
-    """What the address answers, as a file."""
-    with urlopen(f"{served.url}{path}") as answer:  # noqa: S310 — our own
-        file.write_bytes(answer.read())
 
 
 # ── the plugin, which has the address of its list built in and reads it from a file for an hour ──
@@ -79,7 +71,7 @@ def printed(text: str) -> dict[str, Json]:
 
 @pytest.fixture
 def with_plugin(served: Served, python_clients: Client) -> Client:
-    put(served, "/api/v1/models", python_clients.home / "openrouter_models.json")
+    served.export("openai", python_clients.home / "openrouter_models.json")
     return python_clients
 
 
@@ -149,7 +141,7 @@ def test_every_model_that_answers_in_text_is_an_extra_model_at_the_gateway(
         if "text" in model["output"]
     }
     home = python_clients.home
-    put(served, "/llm/extra-openai-models.yaml", home / "extra-openai-models.yaml")
+    served.export("llm", home / "extra-openai-models.yaml")
 
     seen = json.loads(python_clients.python(LIST, LLM_USER_PATH=str(home)))
 
