@@ -19,6 +19,7 @@ from service.pages.telling import (
     Group,
     Told,
     amount_text,
+    size_text,
     told,
     unit,
     usd_text,
@@ -186,7 +187,12 @@ def context(question: Question, catalog: Catalog) -> tuple[dict[str, Any], bool]
         "most": MOST,
         "cost": _cost(rows, question.mix),
         "mix": str(question.mix),
-        "tokens": list(zip(MIX, _LABELS_OF_MIX, question.texts, strict=True)),
+        "tokens": [
+            (one, label, text, size_text(unless_told))
+            for one, label, text, unless_told in zip(
+                MIX, _LABELS_OF_MIX, question.texts, _UNLESS_TOLD, strict=True
+            )
+        ],
         "groups": groups,
         "is_brief": question.is_brief,
         "hidden": _hidden(rows) if rows else 0,
@@ -199,6 +205,7 @@ def context(question: Question, catalog: Catalog) -> tuple[dict[str, Any], bool]
 
 
 _LABELS_OF_MIX: Final = ("Input tokens", "Output tokens", "Cached input tokens")
+_UNLESS_TOLD: Final = (Mix().input, Mix().output, Mix().cached)
 _APART: Final = frozenset({"id", "ref", "name"})
 """Fields that stand above each column."""
 

@@ -139,7 +139,7 @@ def _drawn(path: str, states: Sequence[Version], along: Axis) -> Drawn | None:
         said = f"Since {begin} between {least} and {most}; now {now.text}."
     return Drawn(
         path=path,
-        label=LABELS[path],
+        label=f"{LABELS[path]}{', each' if unit(path) == 'each' else ''}",
         now=now,
         least=least,
         most=most,
