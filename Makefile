@@ -16,8 +16,8 @@ WHEEL_TEST_FILES = $(wildcard .ci CHANGELOG.md Makefile README.md benchmarks dep
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: help serve demo test test-clients test-wheel check check-format check-lint check-types \
-        check-imports check-migrations check-docs bench format lock clean
+.PHONY: help serve demo test test-clients test-browser test-wheel check check-format check-lint \
+        check-types check-imports check-migrations check-docs bench format lock clean
 
 help:
 	@bold= dim= plain=; \
@@ -47,6 +47,11 @@ test: .venv/dev.stamp  ## Run the tests
 test-clients: .venv/dev.stamp  ## Install the real tools that read the catalog, and point them at it
 	@$(PY) -m tests.clients.install
 	@$(PY) -m pytest tests/clients $(ARGS)
+
+# One after the other as well: a page that is measured must have the machine to itself.
+test-browser: .venv/dev.stamp  ## Use the pages as people do, in a real browser; judge and measure them
+	@$(PY) -m tests.browser.install
+	@$(PY) -m pytest tests/browser $(ARGS)
 
 # The wheel is made from the sdist, so that both are known to be whole.
 test-wheel: .venv/dev.stamp build/wheel-venv/stamp  ## Run the tests against the built wheel
@@ -113,9 +118,10 @@ lock: .venv/runtime.stamp  ## Make the lock files again (ARGS=--upgrade: newest 
 	@$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	@$(COMPILE) --group clients -o tests/clients/python.lock
 	@$(COMPILE) --group aider -o tests/clients/aider.lock
+	@$(COMPILE) --group browser -o tests/browser/python.lock
 	@command -v npm >/dev/null || { echo 'No npm here: the locks of its clients stay.'; exit 0; }; \
-	for set in npm cline redocly; do \
-	    npm --prefix tests/clients/$$set install --package-lock-only --ignore-scripts \
+	for set in clients/npm clients/cline clients/redocly browser/npm; do \
+	    npm --prefix tests/$$set install --package-lock-only --ignore-scripts \
 	        --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error || exit 1; done
 
 COMPILE = $(PY) -m uv pip compile --quiet --universal --python-version 3.11 \

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from tests.clients.install import BUILD, absence
+from tests.clients.install import CLIENTS
 
 _PATIENCE_SECONDS: Final = 100
 NOBODY: Final = "http://127.0.0.1:9"
@@ -91,6 +91,6 @@ def cline(tmp_path: Path) -> Client:
 
 
 def installed(name: str, home: Path) -> Client:
-    if why := absence(name):
+    if why := CLIENTS.absence(name):
         pytest.skip(why)
-    return Client(BUILD / name, home)
+    return Client(CLIENTS.folder(name), home)

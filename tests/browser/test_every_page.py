@@ -1,0 +1,91 @@
+"""What holds for every page, whatever it is about."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+from tests.browser.harness import (
+    PHONE,
+    Browser,
+    BrowserContext,
+    Page,
+    Site,
+    expect,
+    person,
+    picture,
+    window,
+)
+
+PAGES = {
+    "browse": "/",
+    "searched": "/?q=ember&tools=true&sort=-cost.input",
+    "nothing": "/?q=no-such-model-anywhere",
+    "model": "/models/cinderpeak/ember-4.1",
+    "changed": "/models/kestrelmind/hover-2",
+    "missing": "/models/gannet/plunge-1.5",
+    "compare": "/compare?ids=cinderpeak/ember-4-max,orrery/meridian-5,kestrelmind/hover-2",
+    "compare-nothing": "/compare",
+    "changes": "/changes",
+    "status": "/status",
+    "explore": "/explore",
+    "docs": "/docs",
+}
+
+
+def test_every_page_of_the_document_is_looked_at(site: Site) -> None:
+    with urlopen(f"{site.url}/openapi.json") as answer:  # noqa: S310 — our own
+        paths: dict[str, Any] = json.load(answer)["paths"]
+    pages = {path.split("/")[1] for path, said in paths.items() if _is_page(said)}
+
+    assert pages == {path.split("?")[0].split("/")[1] for path in PAGES.values()}
+
+
+def _is_page(said: Any) -> bool:
+    return "text/html" in said.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+
+
+@pytest.fixture(scope="module", params=["light", "dark"])
+def somebody(
+    browser: Browser, site: Site, request: pytest.FixtureRequest
+) -> Iterator[tuple[str, BrowserContext]]:
+    """Who likes it light, and who likes it dark."""
+    with person(browser, site, color_scheme=request.param) as context:
+        yield str(request.param), context
+
+
+@pytest.fixture(scope="module")
+def on_the_phone(browser: Browser, site: Site) -> Iterator[BrowserContext]:
+    with person(browser, site, viewport=PHONE, is_mobile=True, has_touch=True) as context:
+        yield context
+
+
+def show(page: Page, name: str) -> None:
+    """Modules have run, and what they asked for has come."""
+    page.goto(PAGES[name])
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_quiet_and_asks_nobody_else(
+    somebody: tuple[str, BrowserContext], site: Site, name: str
+) -> None:
+    scheme, context = somebody
+    with window(context, site) as (page, _):
+        show(page, name)
+
+        expect(page.locator("h1")).to_have_count(1)
+        picture(page, f"{name}-{scheme}")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_of_320_pixels_has_nothing_to_scroll_sideways(
+    on_the_phone: BrowserContext, site: Site, name: str
+) -> None:
+    with window(on_the_phone, site) as (page, _):
+        show(page, name)
+
+        picture(page, f"{name}-phone")
+        assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
