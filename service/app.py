@@ -147,7 +147,7 @@ class Service:
             foreign=Foreign(present=self.present, responder=responder, answers=answers),
             past=past,
             manual=Manual(
-                routes_told=lambda: api.routes(),
+                routes_told=lambda: api.routes(),  # noqa: PLW0108 — there is no `api` yet
                 responder=responder,
                 version=__version__,
                 address=self._address,
