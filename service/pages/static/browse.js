@@ -32,6 +32,7 @@ function written(text) {
 
 let under_way = new AbortController();
 let typing = 0;
+let shown = location.pathname + location.search;
 
 async function show(address, { keep = "push", isForced = false } = {}) {
   clearTimeout(typing);
@@ -43,6 +44,7 @@ async function show(address, { keep = "push", isForced = false } = {}) {
     history.replaceState(null, "", address);
   }
   results.setAttribute("aria-busy", "true");
+  shown = address;
   try {
     const answer = await fetch(address, {
       signal: under_way.signal,
@@ -50,15 +52,28 @@ async function show(address, { keep = "push", isForced = false } = {}) {
       headers: { Accept: "text/html" },
     });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (!page.getElementById("results")) throw new TypeError("not this page");
+    if (!page.getElementById("results")) {
+      location.assign(address); // whatever that is, it is not this page
+      return false;
+    }
     swap(page);
   } catch (error) {
     if (error.name === "AbortError") return false;
-    location.assign(address); // the browser tells best what is wrong
+    tellFault();
     return false;
   }
   results.removeAttribute("aria-busy");
+  if (keep) results.scrollTop = 0;
   return true;
+}
+
+// Nobody answers: what is there stays, so that nothing is lost.
+function tellFault() {
+  results.removeAttribute("aria-busy");
+  const told = document.createElement("p");
+  told.className = "fault";
+  told.textContent = "The service cannot be reached: this is what it said before.";
+  document.getElementById("faults").replaceChildren(told);
 }
 
 function swap(page) {
@@ -176,7 +191,6 @@ document.addEventListener("click", (event) => {
   if (link.closest("#chosen")) search.value = new URL(link.href).searchParams.get("q") ?? "";
   show(link.pathname + link.search).then((is_shown) => {
     if (is_shown && link.rel === "next") {
-      results.scrollTop = 0;
       results.scrollIntoView({ block: "nearest" });
       document.querySelector("#models tbody th a")?.focus({ preventScroll: true });
     }
@@ -185,7 +199,7 @@ document.addEventListener("click", (event) => {
 
 addEventListener("popstate", () => {
   is_typing = false;
-  if (location.pathname !== here) return;
+  if (location.pathname !== here || location.pathname + location.search === shown) return;
   search.value = new URLSearchParams(location.search).get("q") ?? "";
   show(location.pathname + location.search, { keep: "" });
 });
@@ -278,7 +292,12 @@ function copyBySelection(text) {
 
 const compare = document.getElementById("compare");
 const KEPT = "compare";
-let chosen = new Map(JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"));
+let chosen = new Map();
+try {
+  chosen = new Map(JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"));
+} catch {
+  // nothing is kept where a browser keeps nothing
+}
 
 function showChosen() {
   for (const box of document.querySelectorAll("#models .pick input")) {
@@ -300,7 +319,11 @@ function showChosen() {
     none.textContent = "None";
     compare.append(none);
   }
-  sessionStorage.setItem(KEPT, JSON.stringify([...chosen]));
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify([...chosen]));
+  } catch {
+    // as above
+  }
 }
 
 document.addEventListener("change", (event) => {
