@@ -16,7 +16,7 @@ WHEEL_TEST_FILES = $(wildcard .ci CHANGELOG.md Makefile README.md benchmarks dep
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: help serve demo test test-clients test-browser test-wheel check check-format check-lint \
+.PHONY: help serve demo charts test test-clients test-browser test-wheel check check-format check-lint \
         check-types check-imports check-migrations check-docs bench format lock clean
 
 help:
@@ -35,8 +35,13 @@ help:
 serve: .venv/runtime.stamp  ## Serve the catalog, kept in an embedded database
 	@exec $(PY) -m service serve $(ARGS)
 
+# The demonstration shows all there is, so it tries to have charts; it does without them, too.
 demo: .venv/runtime.stamp  ## Serve without network, from a replayed gateway
+	@$(MAKE) --silent --no-print-directory .venv/charts.stamp 2>/dev/null || \
+	    echo 'What draws charts cannot be had here: /explore will show tables.'
 	@exec $(PY) -m fixtures.demo $(ARGS)
+
+charts: .venv/charts.stamp  ## Install what draws the charts of /explore
 
 ##@ Verify
 
@@ -145,6 +150,13 @@ clean:  ## Remove everything made here, the environments too (no catalog is touc
 .venv/dev.stamp: requirements-dev.lock .venv/runtime.stamp
 	@echo 'Installing the developer tools into .venv …'
 	@$(PY) $(PIP_INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The extra `charts` is one package, which needs no other: its pin is that of the developer tools.
+.venv/charts.stamp: requirements-dev.lock .venv/runtime.stamp
+	@echo 'Installing what draws charts into .venv …'
+	@sed -n '/^vl-convert-python==/,/^ *# via/p' requirements-dev.lock >.venv/charts.lock
+	@$(PY) $(PIP_INSTALL) --retries 1 --require-hashes -r .venv/charts.lock
 	@touch $@
 
 build/wheel-venv/stamp: requirements-dev.lock

@@ -1,8 +1,10 @@
 """`/changes`: the log of changes as a page."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
@@ -68,7 +70,7 @@ class ChangesPage:
             return self._failed(asked, failure, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _read(self, request: web.Request, asked: Sequence[tuple[str, str]]) -> web.Response:
-        from service.pages import site  # noqa: PLC0415 — Jinja2 takes 70 ms, which a start has not
+        from service.pages import changes, site  # noqa: PLC0415 — Jinja2 takes 70 ms
 
         query = Asked(asked, PAGE)
         limit, wanted = query.one(LIMIT) or LINES, wanted_of(query)
@@ -77,26 +79,23 @@ class ChangesPage:
         key = (catalog.revision, catalog.updated_at, before, tuple(asked))
         document = self._made.get(key)
         if document is None:
-            document = self._made.keep(key, await self._page(asked, limit, wanted, before))
+            news = await self.past.news(limit, wanted, before)
+            turn = changes.Turn(
+                older=await self._older(asked, news, wanted),
+                is_first=before is None,
+            )
+            make = partial(
+                changes.page,
+                asked=asked,
+                news=news,
+                turn=turn,
+                revision=catalog.revision,
+                version=self.version,
+            )
+            document = self._made.keep(key, Document(await asyncio.to_thread(make), is_quick=True))
         response = await self.responder.answer_later(request, document, content_type=_HTML_TYPE)
         response.headers.update(site.HEADERS)
         return response
-
-    async def _page(
-        self,
-        asked: Sequence[tuple[str, str]],
-        limit: int,
-        wanted: Wanted,
-        before: Cursor | None,
-    ) -> Document:
-        from service.pages import changes  # noqa: PLC0415 — as above
-
-        news = await self.past.news(limit, wanted, before)
-        turn = changes.Turn(
-            older=await self._older(asked, news, wanted),
-            is_first=before is None,
-        )
-        return Document(changes.page(asked=asked, news=news, turn=turn, version=self.version))
 
     async def _older(
         self, asked: Sequence[tuple[str, str]], news: Sequence[Change | Fold], wanted: Wanted

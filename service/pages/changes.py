@@ -131,13 +131,16 @@ _FACTS: Final = {
 """What is said of a model that is new."""
 
 
-def page(*, asked: Pairs, news: Iterable[Change | Fold], turn: Turn, version: str) -> bytes:
+def page(
+    *, asked: Pairs, news: Iterable[Change | Fold], turn: Turn, revision: int, version: str
+) -> bytes:
     """The page, complete. `news` are newest first, `asked` is the whole query."""
     days = list(_days(news))
     return site.render(
         "changes.html",
         root="./",
         version=version,
+        revision=revision,
         days=days,
         failure="",
         turn=turn,
