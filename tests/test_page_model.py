@@ -177,6 +177,13 @@ async def test_a_page_has_a_tag_of_its_own_that_a_change_of_the_model_changes(sc
     assert first.headers["Cache-Control"] == "public, no-cache"
 
 
+async def test_what_others_hang_on_a_link_is_ignored(client: Client) -> None:
+    plain = await client.get(f"/models/{MERIDIAN}")
+    decorated = await client.get(f"/models/{MERIDIAN}?utm_source=somewhere&fbclid=1")
+
+    assert decorated.body == plain.body
+
+
 # ── those that are not there ──────────────────────────────────────────────────────────────────
 
 

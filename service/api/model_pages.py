@@ -17,7 +17,6 @@ from service.history import History
 from service.pages.compare import PARAMETERS, Question, context, read
 from service.pages.past import MAX_VERSIONS, Past
 from service.pages.usage import Place
-from service.parameters import Asked
 from service.present import Present
 from service.snapshot import Document
 from service.spelling import nearest
@@ -42,8 +41,10 @@ class ModelPages:
     version: str
 
     async def model(self, request: web.Request) -> web.Response:
-        """All that is known of one model; without its past where the database cannot be read."""
-        Asked(request.query.items(), ())
+        """All that is known of one model; without its past where the database cannot be read.
+
+        It has no parameters, and those that others hang on a link that goes round are ignored.
+        """
         catalog = self.present.require().catalog
         name, path = request.match_info["id"], request.rel_url.raw_path
         key = (self.present.generation, "model page", path, self.present.is_stale)
@@ -155,7 +156,7 @@ class ModelPages:
                 validity=Validity.PAST,
                 headers=("Content-Security-Policy",),
                 also=(HTTPStatus.NOT_FOUND,),
-                refuses=(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),
+                refuses=(HTTPStatus.SERVICE_UNAVAILABLE,),
             ),
             Route(
                 operation="compareModels",
