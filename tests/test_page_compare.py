@@ -62,6 +62,12 @@ def costs(made: Element) -> list[str]:
     return [cell.text for cell in made.one("tr", "cost").all("td")]
 
 
+def unless_told(made: Element) -> list[str]:
+    """What the form says that each part of the mix is where it is left empty."""
+    named = [one for one in made.one("form", "asked").all("input") if "Tokens" in one["name"]]
+    return [one["placeholder"] for one in named]
+
+
 def faults(made: Element) -> list[str]:
     return [one.text for notice in made.all("div", "callout") for one in notice.all("p")]
 
@@ -151,6 +157,8 @@ async def test_without_a_mix_the_one_of_a_pick_is_taken(client: Client) -> None:
     made = await page(client, f"ids={FIVE},{OLDER}")
 
     assert "of 750,000 input, 250,000 output tokens" in made.one("tr", "cost").text
+    assert unless_told(made) == ["750k", "250k", "0"]
+    assert unless_told(await page(client, f"ids={FIVE}&outputTokens=1k")) == ["0", "0", "0"]
 
 
 # ── the question ──────────────────────────────────────────────────────────────────────────────

@@ -187,12 +187,9 @@ def context(question: Question, catalog: Catalog) -> tuple[dict[str, Any], bool]
         "most": MOST,
         "cost": _cost(rows, question.mix),
         "mix": str(question.mix),
-        "tokens": [
-            (one, label, text, size_text(unless_told))
-            for one, label, text, unless_told in zip(
-                MIX, _LABELS_OF_MIX, question.texts, _UNLESS_TOLD, strict=True
-            )
-        ],
+        "tokens": list(
+            zip(MIX, _LABELS_OF_MIX, question.texts, _unless_told(question), strict=True)
+        ),
         "groups": groups,
         "is_brief": question.is_brief,
         "hidden": _hidden(rows) if rows else 0,
@@ -205,9 +202,14 @@ def context(question: Question, catalog: Catalog) -> tuple[dict[str, Any], bool]
 
 
 _LABELS_OF_MIX: Final = ("Input tokens", "Output tokens", "Cached input tokens")
-_UNLESS_TOLD: Final = (Mix().input, Mix().output, Mix().cached)
 _APART: Final = frozenset({"id", "ref", "name"})
 """Fields that stand above each column."""
+
+
+def _unless_told(question: Question) -> list[str]:
+    """What the parts of the mix are that are not told: of one that is told in part, none."""
+    whole = Mix() if not any(question.texts) else Mix(input=0, output=0)
+    return [size_text(count) for count in (whole.input, whole.output, whole.cached)]
 
 
 class _Links:
