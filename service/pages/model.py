@@ -74,6 +74,7 @@ def page(
         has_long_text=len(said.description or "") > _LONG_TEXT,
         address=path_of(row, catalog),
         query=urlencode({"model": said.ref.replace(",", "*")}),
+        others=urlencode({"author": said.author or ""}),
         compare=urlencode({"ids": name_of(row, catalog)}),
         state=_state(row),
         signs=_signs(row),
