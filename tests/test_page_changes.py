@@ -10,7 +10,7 @@ import pytest
 import fixtures
 from fixtures.replay import ReplayGateway
 from service.config import Settings
-from tests.hypertext import Element, assert_inert, read
+from tests.markup import Element, assert_inert, read
 from tests.stage import BEGIN, Stage, entry, once, stage
 from tests.support import Client, query
 

@@ -21,7 +21,7 @@ from service.config import Settings
 from service.drawing import Drawing, DrawingError
 from service.pages import charts
 from service.pages.charts import Look, Name
-from tests.hypertext import Element, assert_inert, read
+from tests.markup import Element, assert_inert, read
 from tests.stage import BEGIN, Stage, entry, stage
 from tests.support import Client, Running
 

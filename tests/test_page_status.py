@@ -12,7 +12,7 @@ from service.catalog import Outcome, Reason, Refresh
 from service.config import Settings
 from service.dialects import DIALECTS
 from service.pages import status
-from tests.hypertext import Element, assert_inert, read
+from tests.markup import Element, assert_inert, read
 from tests.stage import BEGIN, Stage, entry, stage
 from tests.support import Client, Running, running_service
 

@@ -3,7 +3,7 @@ const form = document.querySelector('form[data-into]');
 const log = document.getElementById(form.dataset.into);
 let fetching = null;
 
-async function show(address, { remember }) {
+async function show(address, { isOfForm = false } = {}) {
   fetching?.abort();
   const mine = (fetching = new AbortController());
   log.setAttribute('aria-busy', 'true');
@@ -15,7 +15,11 @@ async function show(address, { remember }) {
     log.replaceChildren(...found.childNodes);
     swap(page, '.formats');
     swap(page, '.texts .clear', '.texts');
-    if (remember) history.pushState(null, '', address);
+    if (isOfForm) {
+      form.replaceChildren(...page.querySelector('form[data-into]').childNodes);
+      form.querySelector('select').focus();
+    }
+    if (new URL(address, location).href !== location.href) history.pushState(null, '', address);
   } catch (error) {
     if (error.name === 'AbortError') return;
     location.assign(address); // the plain way tells what is wrong
@@ -41,11 +45,10 @@ function asked() {
 
 form.addEventListener('submit', (event) => {
   event.preventDefault();
-  show(asked(), { remember: true });
+  show(asked());
 });
 form.addEventListener('change', (event) => {
-  // A single field has to be shown among those that can be taken back: that is the page's own work.
-  if (event.target.matches('select')) form.requestSubmit();
-  else show(asked(), { remember: true });
+  // A single field moves to those that can be taken back, so the form is another one then.
+  show(asked(), { isOfForm: event.target.matches('select') });
 });
 addEventListener('popstate', () => location.reload());

@@ -1,7 +1,7 @@
-// Pictures become charts that answer to the pointer: the same specification, drawn here.
+// Charts that answer to the pointer, from the specification of which others are sent a picture.
 const dark = matchMedia('(prefers-color-scheme: dark)');
 const places = [...document.querySelectorAll('.drawn')];
-const pictures = new Map(places.map((place) => [place, [...place.childNodes]]));
+const pictures = new Map(places.map((place) => [place, place.querySelector('noscript').textContent]));
 const views = new Map();
 
 // A page under a strict policy may make no code of texts: expressions are walked, not compiled.
@@ -22,6 +22,7 @@ async function specification(place) {
 }
 
 async function draw(place) {
+  place.setAttribute('aria-busy', 'true');
   try {
     const spec = await specification(place);
     await import(new URL(place.dataset.library, document.baseURI));
@@ -42,8 +43,11 @@ async function draw(place) {
     });
     place.closest('section').querySelector('.hint')?.removeAttribute('hidden');
   } catch (error) {
-    console.warn('the picture stays', error);
-    place.replaceChildren(...pictures.get(place));
+    console.warn('a picture has to do', error);
+    const picture = new DOMParser().parseFromString(pictures.get(place), 'text/html');
+    place.replaceChildren(...picture.body.childNodes);
+  } finally {
+    place.removeAttribute('aria-busy');
   }
 }
 
