@@ -19,7 +19,8 @@ from service.errors import CatalogError
 PACKAGE: Final = "vl-convert-python"
 EXTRA: Final = "model-catalog[charts]"
 _PROGRAM: Final = Path(__file__).with_name("draughtsman.py")
-TIMEOUT_SECONDS: Final = 20.0
+TIMEOUT_SECONDS: Final = 30.0
+"""For one order, and as much again for its turn to come."""
 IDLE_SECONDS: Final = 120.0
 """How long the process is kept although nobody asks."""
 MAX_WAITING: Final = 12
@@ -56,10 +57,20 @@ class Drawing:
             raise DrawingError("too many charts are being drawn")
         self._waiting += 1
         try:
-            async with self._turn:
+            await self._have_turn()
+            try:
                 return await self._asked(orjson.dumps(order))
+            finally:
+                self._turn.release()
         finally:
             self._waiting -= 1
+
+    async def _have_turn(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise DrawingError("other charts take too long") from None
 
     @property
     def is_running(self) -> bool:

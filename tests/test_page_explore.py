@@ -319,6 +319,14 @@ async def test_so_many_wait_and_no_more(program: Path) -> None:
     assert [isinstance(one, DrawingError) for one in done] == [False, False, True]
 
 
+async def test_nobody_waits_for_a_turn_for_ever(program: Path) -> None:
+    async with drawn_by(program, timeout_seconds=0.5) as made:
+        first, second = (asyncio.create_task(made.draw({"sleep": 60})) for _ in range(2))
+        done = await asyncio.gather(first, second, return_exceptions=True)
+
+    assert {type(one) for one in done} == {DrawingError}
+
+
 async def test_the_process_is_gone_when_nobody_asks(program: Path) -> None:
     async with drawn_by(program, idle_seconds=0) as made:
         await made.draw({"n": 1})
