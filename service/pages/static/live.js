@@ -143,3 +143,4 @@ addEventListener("online", ask);
 addEventListener("offline", ask);
 setInterval(ask, POLL_SECONDS * 1000);
 listen();
+ask(); // a page may come from a cache, and not every one says by itself that it is old
