@@ -1,7 +1,9 @@
 """What holds for every page, whatever it is about."""
 
 import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -14,10 +16,13 @@ from tests.browser.harness import (
     Page,
     Site,
     expect,
+    module,
+    node,
     person,
     picture,
     window,
 )
+from tests.browser.install import PROGRAMS
 
 PAGES = {
     "browse": "/",
@@ -32,6 +37,14 @@ PAGES = {
     "status": "/status",
     "explore": "/explore",
     "docs": "/docs",
+}
+
+
+HERE = Path(__file__).parent
+RULES = {
+    "light": "{resultTypes: ['violations']}",
+    # All else is the same there.
+    "dark": "{runOnly: {type: 'rule', values: ['color-contrast', 'link-in-text-block']}}",
 }
 
 
@@ -68,9 +81,16 @@ def show(page: Page, name: str) -> None:
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 
+@pytest.fixture(scope="module")
+def axe() -> str:
+    if why := PROGRAMS.absence("npm"):
+        pytest.skip(why)
+    return (module("axe-core") / "axe.min.js").read_text()
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_quiet_and_asks_nobody_else(
-    somebody: tuple[str, BrowserContext], site: Site, name: str
+def test_a_page_is_quiet_asks_nobody_else_and_can_be_used_by_everybody(
+    somebody: tuple[str, BrowserContext], site: Site, axe: str, name: str
 ) -> None:
     scheme, context = somebody
     with window(context, site) as (page, _):
@@ -78,6 +98,18 @@ def test_a_page_is_quiet_and_asks_nobody_else(
 
         expect(page.locator("h1")).to_have_count(1)
         picture(page, f"{name}-{scheme}")
+        assert violations(page, axe, RULES[scheme]) == []
+
+
+def violations(page: Page, axe: str, rules: str) -> list[str]:
+    """What axe-core finds: the rule, how many elements, and the first of them."""
+    page.evaluate(axe)  # as a person does in the console: no policy of the page is bent for it
+    found = page.evaluate(f"axe.run(document, {rules})")["violations"]
+    return [
+        f"{one['id']} ({len(one['nodes'])}): {one['nodes'][0]['html']} "
+        f"{one['nodes'][0]['failureSummary']}"
+        for one in found
+    ]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -89,3 +121,28 @@ def test_a_phone_of_320_pixels_has_nothing_to_scroll_sideways(
 
         picture(page, f"{name}-phone")
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_the_markup_is_valid(site: Site, tmp_path: Path) -> None:
+    if why := PROGRAMS.absence("npm"):
+        pytest.skip(why)
+    for name, path in PAGES.items():
+        with urlopen(site.url + path) as answer:  # noqa: S310 — our own
+            (tmp_path / f"{name}.html").write_bytes(answer.read())
+
+    done = subprocess.run(
+        [
+            node(),
+            module("html-validate") / "bin" / "html-validate.mjs",
+            "--config",
+            HERE / "markup.mjs",
+            "--formatter",
+            "text",
+            *sorted(tmp_path.glob("*.html")),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
