@@ -17,7 +17,7 @@ WHEEL_TEST_FILES = $(wildcard .ci CHANGELOG.md Makefile README.md benchmarks dep
 MAKEFLAGS += --no-builtin-rules
 
 .PHONY: help serve demo charts test test-clients test-browser test-wheel check check-format check-lint \
-        check-types check-imports check-migrations check-docs bench format lock clean
+        check-types check-imports check-migrations check-docs bench screenshots format lock clean
 
 help:
 	@bold= dim= plain=; \
@@ -110,6 +110,10 @@ bench: .venv/dev.stamp  ## Measure on this machine
 	@$(PY) -m benchmarks $(ARGS)
 
 ##@ Change
+
+screenshots: .venv/dev.stamp  ## Take the pictures of the docs again, of the real program
+	@$(PY) -m tests.browser.install
+	@$(PY) -m tests.browser.screenshots
 
 format: .venv/dev.stamp  ## Format the code and mend what can be mended
 	@$(PY) -m ruff format .
