@@ -48,7 +48,7 @@ def test_a_filter_narrows_the_list_and_its_chip_takes_it_back(page: Page) -> Non
     page.goto("/")
     whole = page.locator(ROWS).count()
 
-    page.locator("input[name=author][value=cinderpeak]").check()
+    page.locator("#facets input[name=author][value=cinderpeak]").check()
     settled(page, "/?author=cinderpeak")
     found = page.locator(ROWS).count()
     page.locator("#chosen .chip").click()
@@ -56,7 +56,7 @@ def test_a_filter_narrows_the_list_and_its_chip_takes_it_back(page: Page) -> Non
 
     assert 0 < found < whole
     assert page.locator(ROWS).count() == whole
-    expect(page.locator("input[name=author][value=cinderpeak]")).not_to_be_checked()
+    expect(page.locator("#facets input[name=author][value=cinderpeak]")).not_to_be_checked()
 
 
 def test_a_heading_sorts_and_sorts_the_other_way(page: Page) -> None:
@@ -89,7 +89,7 @@ def test_steps_back_and_forward_show_what_was_there(page: Page) -> None:
     whole = names(page)
     page.locator("#q").press_sequentially("ember", delay=5)
     settled(page, "/?q=ember")
-    page.locator("input[name=free][value=false]").check()
+    page.locator("#facets input[name=free][value=false]").check()
     settled(page, "/?q=ember&free=false")
 
     page.go_back()

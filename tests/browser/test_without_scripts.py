@@ -24,7 +24,7 @@ def test_models_are_searched_filtered_and_sorted_by_a_form(plain: Page) -> None:
     expect(plain.locator("#count")).to_have_text(re.compile("^4 of "))
 
     filters = plain.locator("#filters")
-    if not plain.locator("input[name=author][value=cinderpeak]").is_visible():
+    if not plain.locator("#facets input[name=author][value=cinderpeak]").is_visible():
         filters.locator("summary").first.click()
     plain.locator("#facets input[name=author][value=cinderpeak]").check()
     plain.locator("#facets").get_by_role("button", name="Apply").click()
