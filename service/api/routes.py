@@ -177,11 +177,11 @@ class Api:
                 method="POST",
                 path="/catalog/refresh",
                 summary="refresh now and tell the outcome",
-                tag=SERVICE,
-                handler=self.refresh,
                 note="Calls that come while it is under way join it. A list that lacks over half "
                 "of the models is held: it is believed when it was seen three times in a row, or "
                 "when an operator accepts it.",
+                tag=SERVICE,
+                handler=self.refresh,
                 parameters=(ACCEPT,),
                 schema="Refresh",
                 refuses=(
