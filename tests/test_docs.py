@@ -49,8 +49,8 @@ def code(cell: str) -> str:
     return "" if cell == "—" else cell.removeprefix("`").removesuffix("`")
 
 
-def test_the_readme_tells_of_every_setting_as_the_code_does() -> None:
-    told = table("README.md", "Variable", "Default", "Accepts", "Meaning")
+def test_the_docs_tell_of_every_setting_as_the_code_does() -> None:
+    told = table("docs/settings.md", "Variable", "Default", "Accepts", "Meaning")
 
     assert [(code(variable), code(default), meaning) for variable, default, _, meaning in told] == [
         (info.variable, info.default, info.description) for info in describe()
@@ -58,8 +58,8 @@ def test_the_readme_tells_of_every_setting_as_the_code_does() -> None:
     assert [accepts for _, _, accepts, _ in told] == [info.accepts for info in describe()]
 
 
-async def test_the_readme_tells_of_every_route_and_of_no_other(running: Running) -> None:
-    told = table("README.md", "Method", "Path", "Answer")
+async def test_the_docs_tell_of_every_route_and_of_no_other(running: Running) -> None:
+    told = table("docs/api.md", "Method", "Path", "Answer")
 
     foreign = {path for dialect in DIALECTS for one in dialect.endpoints for path in one.paths}
     declared = {
