@@ -1,12 +1,15 @@
 """Answers that were made for a question: kept while there is room."""
 
-from collections.abc import Hashable
+import asyncio
+from collections.abc import Callable, Hashable
 from typing import Final
 
 from cachetools import LRUCache
 
 from service.snapshot import Document
 
+MANY_ROWS: Final = 1_000
+"""From so many models on, an answer that is not there yet is made beside the event loop."""
 _BESIDE_BYTES: Final = 4096
 """What an answer takes beside its body: the question, tags, what was decided about it."""
 
@@ -27,6 +30,10 @@ class Answers:
         if size_bytes(document) <= self._max_bytes:
             self._kept[asked] = document
         return document
+
+    async def make(self, asked: Hashable, make: Callable[[], Document]) -> Document:
+        """Make it beside the event loop, and remember it."""
+        return self.keep(asked, await asyncio.to_thread(make))
 
     def clear(self) -> None:
         """Forget all: nobody will ask of that catalog again."""

@@ -82,6 +82,16 @@ class Responder:
         status, body, answered = decided
         return web.Response(status=status, body=body, headers=answered)
 
+    async def answer_made(
+        self,
+        request: web.BaseRequest,
+        making: Awaitable[Document],
+        content_type: str = JSON_TYPE,
+    ) -> web.Response:
+        """The same of a document that is being made."""
+        response = self.answer(request, await making, content_type)
+        return response if isinstance(response, web.Response) else await response
+
     async def _encoded(
         self, asked: _Asked, document: Document, coding: str, content_type: str
     ) -> web.Response:

@@ -1,9 +1,8 @@
 """What other tools read: the endpoints of every dialect, each served as its module declares it."""
 
-import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -11,7 +10,7 @@ from typing import Final
 
 from aiohttp import hdrs, web
 
-from service.api.answers import Answers
+from service.api.answers import MANY_ROWS, Answers
 from service.api.conditional import Responder
 from service.api.problems import Problem
 from service.api.route import FRESHNESS, Route, Tag, Validity, plain
@@ -19,11 +18,8 @@ from service.dialects import DIALECTS
 from service.dialects.dialect import Asked, Dialect, Endpoint
 from service.parameters import Parameter
 from service.present import Present
-from service.snapshot import Document
 
 _BODY_REFUSES: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-_MANY_ROWS: Final = 1_000
-"""From so many models on, an answer that is not there yet is made beside the event loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +84,9 @@ class Foreign:
         if document := self.answers.get(key):
             return self.responder.answer(request, document)
         make = partial(spoken.answer, endpoint, asked)
-        if len(snapshot.catalog.rows) > _MANY_ROWS and not endpoint.is_about_one:
-            return self._made(request, key, make)
+        if len(snapshot.catalog.rows) > MANY_ROWS and not endpoint.is_about_one:
+            return self.responder.answer_made(request, self.answers.make(key, make))
         return self.responder.answer(request, self.answers.keep(key, make()))
-
-    async def _made(
-        self, request: web.Request, key: Hashable, make: Callable[[], Document]
-    ) -> web.Response:
-        document = self.answers.keep(key, await asyncio.to_thread(make))
-        response = self.responder.answer(request, document)
-        return response if isinstance(response, web.Response) else await response
 
 
 def _headers(endpoint: Endpoint) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import orjson
 from aiohttp import web
 
-from service.api.answers import Answers
+from service.api.answers import MANY_ROWS, Answers
 from service.api.conditional import JSON_TYPE, Responder
 from service.api.past import AT, Past
 from service.api.route import PRESENT, Route, Validity
@@ -24,9 +24,6 @@ from service.query.pick import PICK, Choice
 from service.query.question import CURSOR, NEEDS, QUERY, Mark, Needs, Question
 from service.query.shelf import Shelf
 from service.snapshot import Document
-
-_MANY_ROWS: Final = 1_000
-"""From so many models on, an answer is made beside the event loop."""
 
 LIST: Final = (*QUERY, AT)
 REFUSES: Final = (HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -179,22 +176,12 @@ class Questions:
             return self._fleeting(request, partial(make, shelf), content_type)
         key = (self.present.generation, what, request.rel_url.raw_query_string)
         document = self.answers.get(key)
-        if document is None and len(shelf.rows) > _MANY_ROWS:
-            return self._made(request, key, partial(make, shelf), content_type)
+        if document is None and len(shelf.rows) > MANY_ROWS:
+            making = self.answers.make(key, partial(make, shelf))
+            return self.responder.answer_made(request, making, content_type)
         if document is None:
             document = self.answers.keep(key, make(shelf))
         return self.responder.answer(request, document, content_type)
-
-    async def _made(
-        self,
-        request: web.Request,
-        key: tuple[int, str, str],
-        make: Callable[[], Document],
-        content_type: str,
-    ) -> web.Response:
-        document = self.answers.keep(key, await asyncio.to_thread(make))
-        response = self.responder.answer(request, document, content_type)
-        return response if isinstance(response, web.Response) else await response
 
     async def _fleeting(
         self, request: web.Request, make: Callable[[], Document], content_type: str
