@@ -21,6 +21,7 @@ from service.api.changes import ChangesPage
 from service.api.charts import Charts
 from service.api.conditional import Responder
 from service.api.foreign import Foreign
+from service.api.frame import Frame
 from service.api.manual import Manual
 from service.api.model_pages import ModelPages
 from service.api.past import Past
@@ -118,6 +119,7 @@ class Service:
             max_age_seconds=self.settings.cache_max_age,
             revalidate_seconds=self.settings.refresh_interval,
         )
+        frame = Frame(present=self.present, responder=responder, version=__version__)
         past = Past(
             history=self.history,
             present=self.present,
@@ -139,10 +141,9 @@ class Service:
             ),
             browse=Browse(
                 present=self.present,
-                responder=responder,
+                frame=frame,
                 answers=answers,
                 clock=self.clock,
-                version=__version__,
             ),
             foreign=Foreign(present=self.present, responder=responder, answers=answers),
             past=past,
@@ -156,34 +157,31 @@ class Service:
             charts=Charts(
                 present=self.present,
                 responder=responder,
+                frame=frame,
                 drawing=Drawing(),
                 clock=self.clock,
-                version=__version__,
             ),
             status_page=StatusPage(
                 history=self.history,
                 present=self.present,
-                responder=responder,
+                frame=frame,
                 health=self.health,
                 clock=self.clock,
                 address=self._address,
-                version=__version__,
             ),
             changes_page=ChangesPage(
                 past=past,
                 present=self.present,
-                responder=responder,
+                frame=frame,
                 clock=self.clock,
-                version=__version__,
             ),
             model_pages=ModelPages(
                 present=self.present,
                 history=self.history,
-                responder=responder,
+                frame=frame,
                 answers=answers,
                 address=self._address,
                 inference_url=self.settings.inference_url,
-                version=__version__,
             ),
             streams=streams,
             present=self.present,

@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 Json = dict[str, Any]
@@ -33,6 +34,7 @@ class Served:
     models: Sequence[Json]
     """Rows of `/catalog/models`, their fractions as Decimal."""
     _settings: Mapping[str, str]
+    _service: "_Program"
 
     @property
     def sized(self) -> Sequence[Json]:
@@ -43,6 +45,14 @@ class Served:
         """Let the program itself write that format, as those do whose tool reads a file."""
         command = [sys.executable, "-m", "service", "export", name, "--out", str(file)]
         subprocess.run(command, cwd=ROOT, env=self._settings, check=True)
+
+    @contextmanager
+    def gone(self) -> Iterator[None]:
+        """The service ends here, and starts again at the same address after it."""
+        self._service.stop()
+        yield
+        self._service.start(MODEL_CATALOG_PORT=str(urlsplit(self.url).port))
+        self._service.line('"event": "listening"')
 
 
 @contextmanager
@@ -63,29 +73,37 @@ def serving(listing: Path, folder: Path, **variables: str) -> Iterator[Served]:
             url = json.loads(service.line('"event": "listening"'))["url"]
             refresh = json.loads(service.line('"event": "refresh"'))
             assert refresh["outcome"] == "updated", refresh
-            yield Served(url, gateway_url, tuple(_rows(url)), home | settings)
+            yield Served(url, gateway_url, tuple(_rows(url)), home | settings, service)
 
 
 class _Program:
     """A module of ours in its own process. All it writes is read: it never waits for a reader."""
 
     def __init__(self, environment: Mapping[str, str], module: str, *arguments: str) -> None:
+        self._environment = environment
+        self._command = (sys.executable, "-m", module, *arguments)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, **variables: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            self._command,
             cwd=ROOT,
-            env=environment,
+            env={**self._environment, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         self._reader = Thread(target=self._read)
-
-    def __enter__(self) -> Self:
         self._reader.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
         self._process.terminate()
         self._process.wait()
         self._reader.join()

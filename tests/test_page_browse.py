@@ -478,17 +478,25 @@ async def test_the_page_says_of_which_revision_it_is(scene: Stage) -> None:
     assert made.one("html").attributes["data-revision"] == str(revision)
 
 
-async def test_a_stale_catalog_is_told_by_the_server_on_the_page(
+PAGES = (
+    *("/", "/?author=nonsense&limit=0", "/models/a/one", "/models/a/two"),
+    *("/compare?ids=a/one", "/compare?ids=a/two", "/changes", "/changes?kind=nonsense"),
+    *("/explore", "/explore?tools=nonsense", "/status"),
+)
+
+
+async def test_a_stale_catalog_is_told_by_the_server_on_every_page(
     settings: Settings, gateway: ReplayGateway
 ) -> None:
     stale = settings.model_copy(update={"stale_after": 0.000_001})
     async with stage(stale, gateway) as scene:
         await scene.tell(entry("a/one"))
 
-        answer = await ask(scene.client)
+        for path in PAGES:
+            answer = await scene.client.get(path)
 
-        assert answer.headers["Catalog-Stale"] == "true"
-        assert "may be old" in parsed(answer.body).one("p", id="stale").text
+            assert answer.headers["Catalog-Stale"] == "true"
+            assert "may be old" in parsed(answer.body).one("p", id="stale").text, path
 
 
 async def test_a_fresh_catalog_has_an_empty_banner(client: Client) -> None:

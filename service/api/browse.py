@@ -6,10 +6,10 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from service.api.answers import Answers
-from service.api.conditional import REVALIDATE, Responder
+from service.api.frame import HTML, Frame
 from service.api.route import PAGES, Route, Validity
 from service.pages import browse
 from service.pages.browse import Rows, View
@@ -17,8 +17,6 @@ from service.present import Present
 from service.query.shelf import Shelf
 from service.snapshot import Document
 
-HTML: Final = "text/html"
-HTML_TYPE: Final = f"{HTML}; charset=utf-8"
 WARM_SECONDS: Final = 1.0
 """How long after a publication the bare page is made: whoever waits now is served first."""
 
@@ -30,16 +28,14 @@ class Browse:
         self,
         *,
         present: Present,
-        responder: Responder,
+        frame: Frame,
         answers: Answers,
         clock: Callable[[], datetime],
-        version: str,
     ) -> None:
         self._present = present
-        self._responder = responder
+        self._frame = frame
         self._answers = answers
         self._clock = clock
-        self._version = version
         self._rows: tuple[Shelf, Rows] | None = None
         self._warming: asyncio.Task[None] | None = None
         present.subscribe(self._forget)
@@ -58,7 +54,7 @@ class Browse:
                 parameters=browse.PARAMETERS,
                 sample="tools=true&minContext=200k&sort=cost.input",
                 content_types=(HTML,),
-                validity=Validity.PRESENT,
+                validity=Validity.PAST,
                 headers=("Content-Security-Policy",),
                 also=(HTTPStatus.BAD_REQUEST,),
                 refuses=(HTTPStatus.SERVICE_UNAVAILABLE,),
@@ -67,41 +63,29 @@ class Browse:
 
     async def page(self, request: web.Request) -> web.Response:
         """The page for the question in the query."""
-        from service.pages import site  # noqa: PLC0415 — Jinja2 takes 70 ms, which a start has not
-
         shelf = self._present.require().shelf
         key = self._key(request.rel_url.raw_query_string)
         document = self._answers.get(key)
         if document is None:
             view = browse.read(request.query.items())
-            document = await asyncio.to_thread(self._made, shelf, view, is_stale=key[-1])
+            document = await self._made(shelf, view)
             if view.faults:
-                return self._refusal(document)
+                return self._frame.fleeting(document.body, HTTPStatus.BAD_REQUEST)
             if not view.is_relative:
                 self._answers.keep(key, document)
-        answer = self._responder.answer(request, document, HTML_TYPE)
-        response = answer if isinstance(answer, web.Response) else await answer
-        response.headers.update(site.HEADERS)
-        response.headers[hdrs.CACHE_CONTROL] = REVALIDATE  # a person who reloads wants what is now
-        return response
-
-    def _refusal(self, document: Document) -> web.Response:
-        from service.pages import site  # noqa: PLC0415 — as above
-
-        headers = {
-            **self._responder.freshness(),
-            **site.HEADERS,
-            hdrs.CONTENT_TYPE: HTML_TYPE,
-            hdrs.CACHE_CONTROL: "no-store",
-        }
-        return web.Response(status=HTTPStatus.BAD_REQUEST, body=document.body, headers=headers)
+        return await self._frame.answer(request, document)
 
     def _key(self, query: str) -> tuple[int, str, str, bool]:
         return (self._present.generation, "browse", query, self._present.is_stale)
 
-    def _made(self, shelf: Shelf, view: View, *, is_stale: bool) -> Document:
-        told = browse.context(shelf, self._rows_of(shelf), view, self._clock())
-        return Document(browse.page(self._version, told, is_stale=is_stale), is_quick=True)
+    async def _made(self, shelf: Shelf, view: View) -> Document:
+        about = self._frame.about(shelf.catalog)
+
+        def make() -> bytes:
+            told = browse.context(shelf, self._rows_of(shelf), view, self._clock())
+            return browse.page(told, **about)
+
+        return Document(await asyncio.to_thread(make), is_quick=True)
 
     def _rows_of(self, shelf: Shelf) -> Rows:
         kept = self._rows
@@ -133,7 +117,7 @@ class Browse:
         key = self._key("")
         if self._present.snapshot is not None and self._answers.get(key) is None:
             shelf, view = self._present.snapshot.shelf, browse.read(())
-            document = await asyncio.to_thread(self._made, shelf, view, is_stale=key[-1])
+            document = await self._made(shelf, view)
             await asyncio.to_thread(document.encode)
             if key == self._key(""):
                 self._answers.keep(key, document)

@@ -9,11 +9,10 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlencode
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from service.api.answers import Answers
-from service.api.conditional import Responder
-from service.api.manual import HTML
+from service.api.frame import HTML, Frame
 from service.api.past import FIELD, KIND, LIMIT, MODEL, Past, wanted_of
 from service.api.route import PAGES, Route, Validity
 from service.catalog import Change, Cursor, Fold
@@ -28,7 +27,6 @@ CACHE_BYTES: Final = 4 * 2**20
 LINES: Final = 100
 """News of a page, at least, unless told; the last of their revisions is told whole."""
 _ANY_TIME: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_HTML_TYPE: Final = f"{HTML}; charset=utf-8"
 
 
 def _moment_text(text: str) -> str:
@@ -52,9 +50,8 @@ class ChangesPage:
 
     past: Past
     present: Present
-    responder: Responder
+    frame: Frame
     clock: Callable[[], datetime]
-    version: str
     _made: Answers = field(default_factory=lambda: Answers(CACHE_BYTES))
 
     async def read(self, request: web.Request) -> web.Response:
@@ -70,13 +67,14 @@ class ChangesPage:
             return self._failed(asked, failure, HTTPStatus.SERVICE_UNAVAILABLE)
 
     async def _read(self, request: web.Request, asked: Sequence[tuple[str, str]]) -> web.Response:
-        from service.pages import changes, site  # noqa: PLC0415 — Jinja2 takes 70 ms
+        from service.pages import changes  # noqa: PLC0415 — Jinja2 takes 70 ms
 
         query = Asked(asked, PAGE)
         limit, wanted = query.one(LIMIT) or LINES, wanted_of(query)
         before = await self._before(query.one(BEFORE))
         catalog = self.present.require().catalog
-        key = (catalog.revision, catalog.updated_at, before, tuple(asked))
+        about = self.frame.about(catalog)
+        key = (catalog.updated_at, before, tuple(asked), *about.values())
         document = self._made.get(key)
         if document is None:
             news = await self.past.news(limit, wanted, before)
@@ -89,13 +87,10 @@ class ChangesPage:
                 asked=asked,
                 news=news,
                 turn=turn,
-                revision=catalog.revision,
-                version=self.version,
+                **about,
             )
             document = self._made.keep(key, Document(await asyncio.to_thread(make), is_quick=True))
-        response = await self.responder.answer_later(request, document, content_type=_HTML_TYPE)
-        response.headers.update(site.HEADERS)
-        return response
+        return await self.frame.answer(request, document)
 
     async def _older(
         self, asked: Sequence[tuple[str, str]], news: Sequence[Change | Fold], wanted: Wanted
@@ -125,14 +120,11 @@ class ChangesPage:
     def _failed(
         self, asked: Sequence[tuple[str, str]], failure: str, status: HTTPStatus
     ) -> web.Response:
-        from service.pages import changes, site  # noqa: PLC0415 — as above
+        from service.pages import changes  # noqa: PLC0415 — as above
 
-        body = changes.failed(asked=asked, failure=failure, version=self.version)
-        headers: dict[str, str] = {**site.HEADERS, **self.responder.freshness()}
-        headers |= {hdrs.CONTENT_TYPE: _HTML_TYPE, hdrs.CACHE_CONTROL: "no-store"}
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            headers[hdrs.RETRY_AFTER] = "5"
-        return web.Response(status=status, body=body, headers=headers)
+        about = self.frame.about(self.present.require().catalog)
+        body = changes.failed(asked=asked, failure=failure, **about)
+        return self.frame.fleeting(body, status)
 
     def routes(self) -> list[Route]:
         """One."""

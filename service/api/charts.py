@@ -12,7 +12,7 @@ from aiohttp import hdrs, web
 
 from service.api.answers import Answers
 from service.api.conditional import IMMUTABLE, JSON_TYPE, Responder
-from service.api.manual import HTML
+from service.api.frame import HTML, Frame
 from service.api.problems import Problem
 from service.api.route import JSON, PAGES, Route, Validity
 from service.catalog import Row
@@ -42,7 +42,6 @@ from service.spelling import nearest
 CACHE_BYTES: Final = 16 * 2**20
 """For pictures and pages of one snapshot."""
 DEFAULT_SCALE: Final = 2
-_HTML_TYPE: Final = f"{HTML}; charset=utf-8"
 _JAVASCRIPT: Final = "text/javascript"
 _SVG, _PNG = "image/svg+xml", "image/png"
 _TYPES: Final = {"svg": f"{_SVG}; charset=utf-8", "png": _PNG, "json": JSON_TYPE}
@@ -64,15 +63,15 @@ class Charts:
         *,
         present: Present,
         responder: Responder,
+        frame: Frame,
         drawing: Drawing,
         clock: Callable[[], datetime],
-        version: str,
     ) -> None:
         self._present = present
         self._responder = responder
+        self._frame = frame
         self._drawing = drawing
         self._clock = clock
-        self._version = version
         self._made = Answers(CACHE_BYTES)
         self._under_way: dict[Hashable, asyncio.Task[Document]] = {}
         self._library: Document | None = None
@@ -92,17 +91,18 @@ class Charts:
 
     async def explore(self, request: web.Request) -> web.Response:
         """The page; where there are no charts of what was asked, one that says why."""
-        from service.pages import explore, site  # noqa: PLC0415 — Jinja2 takes 70 ms
+        from service.pages import explore  # noqa: PLC0415 — Jinja2 takes 70 ms
 
         # What a form leaves empty is not asked.
         asked = [(name, text) for name, text in request.query.items() if text.strip()]
         shelf = self._present.require().shelf
+        about = self._frame.about(shelf.catalog)
         try:
             query = Asked(asked, PAGE)
             needs, look = Needs.read(query), _look(query)
         except ParameterError as error:
-            body = explore.failed(asked=asked, failure=str(error), version=self._version)
-            return _refused(body, {**site.HEADERS, **self._responder.freshness()})
+            body = explore.failed(asked=asked, failure=str(error), **about)
+            return self._frame.fleeting(body, HTTPStatus.BAD_REQUEST)
 
         def make() -> Document:
             made = explore.page(
@@ -111,17 +111,17 @@ class Charts:
                 rows=self._rows(shelf, needs),
                 look=look,
                 library=self.library and f"charts/{self.library}",
-                version=self._version,
+                **about,
             )
             return Document(made, is_quick=True)
 
-        key = (self._present.generation, "page", tuple(asked))
+        key = (self._present.generation, "page", tuple(asked), about["is_stale"])
         document = self._made.get(key)
         if document is None:
             document = await asyncio.to_thread(make)
             if not needs.is_relative:
                 self._made.keep(key, document)
-        return await self._answer(request, document, _HTML_TYPE, site.HEADERS)
+        return await self._frame.answer(request, document)
 
     async def _script(self, request: web.Request) -> web.Response:
         """The script that draws, as the installed renderer has it."""
@@ -164,7 +164,11 @@ class Charts:
             document = await self._once(key, make)
             if not needs.is_relative and self._present.generation == key[0]:
                 self._made.keep(key, document)
-        return await self._answer(request, document, _TYPES[form], _PICTURE_HEADERS)
+        response = self._responder.answer(request, document, _TYPES[form])
+        if not isinstance(response, web.Response):
+            response = await response
+        response.headers.update(_PICTURE_HEADERS)
+        return response
 
     async def _pictured(
         self, name: Name, form: str, *, needs: Needs, look: Look, scale: int, shelf: Shelf
@@ -201,19 +205,6 @@ class Charts:
         places = needs.places(shelf, self._clock(), needs.scores(shelf))
         return [shelf.rows[place] for place in places]
 
-    async def _answer(
-        self,
-        request: web.Request,
-        document: Document,
-        content_type: str,
-        about: Any,  # noqa: ANN401
-    ) -> web.Response:
-        response = self._responder.answer(request, document, content_type)
-        if not isinstance(response, web.Response):
-            response = await response
-        response.headers.update(about)
-        return response
-
     def routes(self) -> list[Route]:
         """What there is."""
         return [
@@ -226,7 +217,7 @@ class Charts:
                 parameters=PAGE,
                 sample="tools=true&color=reasoning",
                 content_types=(HTML,),
-                validity=Validity.PRESENT,
+                validity=Validity.PAST,
                 headers=("Content-Security-Policy",),
                 also=(HTTPStatus.BAD_REQUEST,),
                 refuses=(HTTPStatus.SERVICE_UNAVAILABLE,),
@@ -268,8 +259,3 @@ def _look(query: Asked) -> Look:
         width=query.one(WIDTH) or plain.width,
         height=query.one(HEIGHT) or plain.height,
     )
-
-
-def _refused(body: bytes, about: dict[str, str]) -> web.Response:
-    headers = about | {hdrs.CONTENT_TYPE: _HTML_TYPE, hdrs.CACHE_CONTROL: "no-store"}
-    return web.Response(status=HTTPStatus.BAD_REQUEST, body=body, headers=headers)

@@ -10,14 +10,13 @@ import orjson
 from aiohttp import web
 
 from service.api.conditional import IMMUTABLE, JSON_TYPE, REVALIDATE, Responder
+from service.api.frame import HTML, HTML_TYPE
 from service.api.openapi import document
 from service.api.problems import Problem
 from service.api.route import SERVICE, Route, Validity
 from service.parameters import Asked
 from service.snapshot import Document
 
-HTML: Final = "text/html"
-_HTML_TYPE: Final = f"{HTML}; charset=utf-8"
 _OPENAPI: Final = "openapi.json"
 _DOCS: Final = "docs"
 
@@ -55,7 +54,7 @@ class Manual:
         return await self.responder.answer_file(
             request,
             await self._document(_DOCS, self._docs),
-            content_type=_HTML_TYPE,
+            content_type=HTML_TYPE,
             caching=REVALIDATE,
             about=site.HEADERS,
         )

@@ -3,12 +3,12 @@
 import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from service.api.answers import Answers
-from service.api.conditional import Responder
+from service.api.frame import HTML, Frame
 from service.api.route import PAGES, Route, Validity
 from service.catalog import Catalog, Row
 from service.dialects.dialect import Provider
@@ -21,8 +21,6 @@ from service.present import Present
 from service.snapshot import Document
 from service.spelling import nearest
 
-HTML: Final = "text/html"
-HTML_TYPE: Final = f"{HTML}; charset=utf-8"
 MAX_ENTRY: Final = 256 * 1024
 """Characters of a raw entry that are read."""
 
@@ -33,12 +31,11 @@ class ModelPages:
 
     present: Present
     history: History
-    responder: Responder
+    frame: Frame
     answers: Answers
     address: str
     """Where this process is asked, for examples."""
     inference_url: str
-    version: str
 
     async def model(self, request: web.Request) -> web.Response:
         """All that is known of one model; without its past where the database cannot be read.
@@ -54,7 +51,7 @@ class ModelPages:
             if row is None:
                 return await self._no_such(catalog, name, _root(path))
             document = await self._model(row, catalog, _root(path), key)
-        return await self._answer(request, document)
+        return await self.frame.answer(request, document)
 
     async def _model(
         self, row: Row, catalog: Catalog, root: str, key: tuple[int, str, str, bool]
@@ -62,11 +59,10 @@ class ModelPages:
         from service.pages import model  # noqa: PLC0415 — Jinja2 takes 70 ms, which a start has not
 
         past = await self._past(row)
+        about = self.frame.about(catalog)
 
         def make() -> bytes:
-            return model.page(
-                row, past, self._place(), catalog=catalog, root=root, **self._about(catalog)
-            )
+            return model.page(row, past, self._place(), catalog=catalog, root=root, **about)
 
         document = Document(await asyncio.to_thread(make), is_quick=True)
         return self.answers.keep(key, document) if past else document
@@ -87,59 +83,40 @@ class ModelPages:
         document = self.answers.get(key)
         if document is None:
             question = read(request.query.items())
-            body, is_good = await asyncio.to_thread(self._compared, question, catalog)
+            body, is_good = await self._compared(question, catalog)
             if not is_good:
-                return self._refusal(HTTPStatus.BAD_REQUEST, body)
+                return self.frame.fleeting(body, HTTPStatus.BAD_REQUEST)
             document = self.answers.keep(key, Document(body, is_quick=True))
-        return await self._answer(request, document)
+        return await self.frame.answer(request, document)
 
-    def _compared(self, question: Question, catalog: Catalog) -> tuple[bytes, bool]:
+    async def _compared(self, question: Question, catalog: Catalog) -> tuple[bytes, bool]:
         from service.pages import site  # noqa: PLC0415 — as above
 
-        shown, is_good = context(question, catalog)
-        return site.render("compare.html", root="./", **shown, **self._about(catalog)), is_good
+        about = self.frame.about(catalog)
+
+        def make() -> tuple[bytes, bool]:
+            shown, is_good = context(question, catalog)
+            return site.render("compare.html", root="./", **shown, **about), is_good
+
+        return await asyncio.to_thread(make)
 
     async def _no_such(self, catalog: Catalog, wanted: str, root: str) -> web.Response:
         from service.pages import model  # noqa: PLC0415 — as above
 
+        about = self.frame.about(catalog)
+
         def make() -> bytes:
             found = [catalog.find(name) for name in nearest(wanted, _names(catalog), _NEAR)]
             rows = [row for row in found if row is not None]
-            return model.no_such(wanted, rows, catalog=catalog, root=root, **self._about(catalog))
+            return model.no_such(wanted, rows, catalog=catalog, root=root, **about)
 
         body = await asyncio.to_thread(make)
-        return self._refusal(HTTPStatus.NOT_FOUND, body)
+        return self.frame.fleeting(body, HTTPStatus.NOT_FOUND)
 
     # ── what they share ───────────────────────────────────────────────────────────────────────
 
-    def _about(self, catalog: Catalog) -> dict[str, Any]:
-        """What every page says of itself."""
-        return {
-            "version": self.version,
-            "revision": catalog.revision,
-            "is_stale": self.present.is_stale,
-        }
-
     def _place(self) -> Place:
         return Place(address=self.address, provider=Provider(url=self.inference_url))
-
-    async def _answer(self, request: web.Request, document: Document) -> web.Response:
-        from service.pages import site  # noqa: PLC0415 — as above
-
-        response = await self.responder.answer_later(request, document, content_type=HTML_TYPE)
-        response.headers.update(site.HEADERS)
-        return response
-
-    def _refusal(self, status: HTTPStatus, body: bytes) -> web.Response:
-        from service.pages import site  # noqa: PLC0415 — as above
-
-        headers = {
-            **site.HEADERS,
-            **self.responder.freshness(),
-            hdrs.CONTENT_TYPE: HTML_TYPE,
-            hdrs.CACHE_CONTROL: "no-store",
-        }
-        return web.Response(status=status, body=body, headers=headers)
 
     def routes(self) -> list[Route]:
         """Two."""

@@ -7,10 +7,9 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from service.api.conditional import Responder
-from service.api.manual import HTML
+from service.api.frame import HTML, Frame
 from service.api.past import BEFORE
 from service.api.route import FRESHNESS, PAGES, Route
 from service.api.status import Health, status_json
@@ -30,35 +29,32 @@ class StatusPage:
 
     history: History
     present: Present
-    responder: Responder
+    frame: Frame
     health: Health
     clock: Callable[[], datetime]
     address: str
     """Where a person asks this service, for samples."""
-    version: str
 
     async def read(self, request: web.Request) -> web.Response:
         """The page. It tells all it can whatever is wrong: that is what it is for."""
-        from service.pages import site, status  # noqa: PLC0415 — Jinja2 takes 70 ms
+        from service.pages import status  # noqa: PLC0415 — Jinja2 takes 70 ms
 
         before = Asked(request.query.items(), (BEFORE,)).one(BEFORE)
         log, failure = await self._log(before)
 
         def made() -> bytes:
             return status.page(
-                status_json(self.version, self.present, self.health()),
+                status_json(self.frame.version, self.present, self.health()),
                 log.items if log else (),
                 older=log.next if log and isinstance(log.next, int) else None,
                 is_first=before is None,
                 failure=failure,
                 now=self.clock(),
                 address=self.address,
-                version=self.version,
+                version=self.frame.version,
             )
 
-        headers: dict[str, str] = {**site.HEADERS, **self.responder.freshness()}
-        headers |= {hdrs.CONTENT_TYPE: f"{HTML}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"}
-        return web.Response(body=await asyncio.to_thread(made), headers=headers)
+        return self.frame.fleeting(await asyncio.to_thread(made))
 
     async def _log(self, before: int | None) -> tuple[Page[tuple[int, Refresh]] | None, str]:
         """The last refreshes, or why they cannot be told."""

@@ -7,7 +7,7 @@ rest is answered: a person who mistyped one word does not want to begin again.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from markupsafe import Markup
 
@@ -15,6 +15,7 @@ from service.catalog import Catalog, Row
 from service.errors import ParameterError
 from service.fields import FIELDS, Form
 from service.pages import cells
+from service.pages.about import About
 from service.pages.asked import Fault, Pairs, address, heal, one_of, values_of, with_, without
 from service.parameters import Asked, Parameter
 from service.query.facets import facets
@@ -314,7 +315,6 @@ def context(shelf: Shelf, rows: Rows, view: View, now: datetime) -> Mapping[str,
     if values_of(pairs, COLUMNS.name):
         sheet += tuple(("fields", path) for path in ("id", "name", *view.columns))
     return {
-        "revision": shelf.catalog.revision,
         "faults": view.faults[:5],
         "q": one_of(pairs, SEARCH.name),
         "total": page.total,
@@ -505,8 +505,8 @@ def _kept(pairs: Pairs) -> Pairs:
     return grouped(tuple(pair for pair in pairs if pair[0] not in fields))
 
 
-def page(version: str, told: Mapping[str, object], *, is_stale: bool) -> bytes:
+def page(told: Mapping[str, object], **about: Unpack[About]) -> bytes:
     """The whole page."""
     from service.pages import site  # noqa: PLC0415 — Jinja2 takes 70 ms, which a start has not
 
-    return site.render("browse.html", root="./", version=version, is_stale=is_stale, **told)
+    return site.render("browse.html", root="./", **told, **about)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
-from typing import Final
+from typing import Final, Unpack
 from urllib.parse import quote, urlencode
 
 from service import wording
@@ -13,6 +13,7 @@ from service.dialects.native import time_text
 from service.diff import TOPICS
 from service.fields import FIELDS, Form, Topic
 from service.pages import site
+from service.pages.about import About
 
 Pairs = Sequence[tuple[str, str]]
 """A query, as it is written."""
@@ -132,32 +133,31 @@ _FACTS: Final = {
 
 
 def page(
-    *, asked: Pairs, news: Iterable[Change | Fold], turn: Turn, revision: int, version: str
+    *, asked: Pairs, news: Iterable[Change | Fold], turn: Turn, **about: Unpack[About]
 ) -> bytes:
     """The page, complete. `news` are newest first, `asked` is the whole query."""
     days = list(_days(news))
     return site.render(
         "changes.html",
         root="./",
-        version=version,
-        revision=revision,
         days=days,
         failure="",
         turn=turn,
         **_around(asked),
+        **about,
     )
 
 
-def failed(*, asked: Pairs, failure: str, version: str) -> bytes:
+def failed(*, asked: Pairs, failure: str, **about: Unpack[About]) -> bytes:
     """The page without a log, and why."""
     return site.render(
         "changes.html",
         root="./",
-        version=version,
         days=[],
         failure=failure,
         turn=Turn(older=None, is_first=True),
         **_around(asked),
+        **about,
     )
 
 

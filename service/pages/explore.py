@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Unpack
 from urllib.parse import urlencode
 
 from service.catalog import Catalog, Row
 from service.pages import charts, site
+from service.pages.about import About
 from service.pages.charts import BY, COLOR, GROUPS, PRICE, PRICES, TIMES, Chart, Look, Name
 from service.query.filters import STATUS
 
@@ -37,34 +38,33 @@ def page(
     rows: Sequence[Row],
     look: Look,
     library: str | None,
-    version: str,
+    **about: Unpack[About],
 ) -> bytes:
     """The page, complete. `library` is where the script that draws is; None where there is none."""
     made = [charts.chart(name, catalog, rows, look) for name in Name]
     return site.render(
         "explore.html",
         root="./",
-        version=version,
-        revision=catalog.revision,
         failure="",
         shown=[_shown(one, asked) for one in made],
         library=library,
         total=len(rows),
         **_form(asked, look),
+        **about,
     )
 
 
-def failed(*, asked: Pairs, failure: str, version: str) -> bytes:
+def failed(*, asked: Pairs, failure: str, **about: Unpack[About]) -> bytes:
     """The page without charts, and why."""
     return site.render(
         "explore.html",
         root="./",
-        version=version,
         failure=failure,
         shown=[],
         library=None,
         total=0,
         **_form(asked, Look()),
+        **about,
     )
 
 

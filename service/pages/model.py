@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, Unpack
 from urllib.parse import urlencode
 
 from service.catalog import Catalog, Origin, Pricing, Row, Status
 from service.errors import MAX_SHOWN
 from service.fields import FIELDS
 from service.pages import site
+from service.pages.about import About
 from service.pages.cells import cut, name_of, path_of, short
 from service.pages.past import Past, history
 from service.pages.telling import (
@@ -57,7 +58,7 @@ def page(
     *,
     catalog: Catalog,
     root: str,
-    **about: Any,  # noqa: ANN401 — of any template
+    **about: Unpack[About],
 ) -> bytes:
     """HTML. `past` is None where the history cannot be read now.
 
@@ -98,7 +99,7 @@ def no_such(
     *,
     catalog: Catalog,
     root: str,
-    **about: Any,  # noqa: ANN401 — of any template
+    **about: Unpack[About],
 ) -> bytes:
     """The page of a model that there is not, and those that are called almost so."""
     return site.render(

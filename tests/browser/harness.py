@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -100,6 +100,7 @@ class Site:
     url: str
     gateway: str
     ids: tuple[str, ...]
+    _served: Served
 
     def page(self, model_id: str) -> str:
         """The path of a model's page."""
@@ -118,6 +119,10 @@ class Site:
         self.order(file=listing)
         self.refresh()
 
+    def gone(self) -> AbstractContextManager[None]:
+        """The program ends, and starts again at the same address after it."""
+        return self._served.gone()
+
 
 @contextmanager
 def open_site(listing: Path, folder: Path, **variables: str) -> Iterator[Site]:
@@ -127,7 +132,7 @@ def open_site(listing: Path, folder: Path, **variables: str) -> Iterator[Site]:
 
 
 def _site(served: Served) -> Site:
-    return Site(served.url, served.gateway, tuple(one["id"] for one in served.models))
+    return Site(served.url, served.gateway, tuple(one["id"] for one in served.models), served)
 
 
 def _post(url: str, body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> None:

@@ -6,6 +6,7 @@ const page = document.documentElement;
 const news = document.getElementById("news");
 const stale = document.getElementById("stale");
 const POLL_SECONDS = 60;
+const LOST_SECONDS = 5; // while there is no answer
 const RETRY_SECONDS = 60;
 
 let stream = null;
@@ -13,7 +14,9 @@ let place = page.dataset.revision; // in the log of changes: what this page has 
 let shown = Number(page.dataset.revision);
 let changes = 0;
 let retry = 0;
+let is_lost = false; // the last question got no answer
 let asked_at = 0;
+let next_question = 0;
 
 // ── what has changed ───────────────────────────────────────────────────────────────────────
 
@@ -32,13 +35,16 @@ function listen() {
     place = event.lastEventId || place;
     tellNews("The catalog was made anew since you opened this.");
   });
+  stream.addEventListener("open", () => {
+    if (is_lost) ask();
+  });
   stream.addEventListener("error", () => {
     const is_over = stream?.readyState === EventSource.CLOSED; // full, or not to be had: 503
     if (is_over) {
       hush();
       retry = setTimeout(listen, RETRY_SECONDS * 1000 * (0.75 + Math.random() / 2));
     }
-    if (Date.now() - asked_at > 5000) ask();
+    if (Date.now() - asked_at > LOST_SECONDS * 1000) ask();
   });
 }
 
@@ -96,10 +102,12 @@ new MutationObserver(() => {
 // ── whether it is old ──────────────────────────────────────────────────────────────────────
 
 async function ask() {
-  if (document.hidden) return;
+  clearTimeout(next_question);
+  if (document.hidden) return; // it is asked when somebody looks again
   asked_at = Date.now();
   try {
     const answer = await fetch(at("readyz"), { method: "HEAD", cache: "no-store" });
+    is_lost = false;
     const said = answer.headers.get("Catalog-Stale");
     if (said === "true") {
       tellStale(`The gateway was not reached for too long: this is of ${time(answer)}.`);
@@ -111,8 +119,11 @@ async function ask() {
       tellNews("The catalog has changed since you opened this.");
     }
   } catch {
+    is_lost = true;
     tellStale("The service cannot be reached: this is what it said last.");
   }
+  clearTimeout(next_question);
+  next_question = setTimeout(ask, (is_lost ? LOST_SECONDS : POLL_SECONDS) * 1000);
 }
 
 function time(answer) {
@@ -134,13 +145,12 @@ document.addEventListener("visibilitychange", () => {
     hush();
   } else {
     listen();
-    if (Date.now() - asked_at > POLL_SECONDS * 1000) ask();
+    ask();
   }
 });
 addEventListener("pagehide", hush);
 addEventListener("pageshow", listen);
 addEventListener("online", ask);
 addEventListener("offline", ask);
-setInterval(ask, POLL_SECONDS * 1000);
 listen();
 ask(); // a page may come from a cache, and not every one says by itself that it is old
