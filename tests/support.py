@@ -22,7 +22,7 @@ from aiohttp import web
 from service import log
 from service.app import Service, service
 from service.catalog import utc_now
-from service.cli import main
+from service.cli.main import main
 from service.config import Settings
 
 

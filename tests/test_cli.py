@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from fixtures.replay import Fault, ReplayGateway
 from service import __version__
-from service.cli import cli
+from service.cli.main import cli
 from service.config import Settings
 from tests.support import Run, Running, run, run_in_thread, running_service
 
@@ -111,7 +111,7 @@ async def test_help_names_every_command_every_exit_code_and_where_settings_come_
 async def test_help_waits_for_nothing_that_only_commands_need() -> None:
     line = """
 import sys
-from service.cli import cli
+from service.cli.main import cli
 cli(["--help"], standalone_mode=False)
 print(*sys.modules, file=sys.stderr)
 """

@@ -11,7 +11,7 @@ from typing import Final
 
 import pytest
 
-from service.cli import cli
+from service.cli.main import cli
 from service.dialects import DIALECTS
 from service.fields import FIELDS
 from service.query.pick import Preference

@@ -14,9 +14,10 @@ from typing import Any, Final
 import pytest
 from typer.testing import CliRunner
 
-from service import app, reading, recall
+from service import app
 from service.catalog import Cursor
-from service.cli import cli
+from service.cli import reading, recall
+from service.cli.main import cli
 from service.config import Settings
 from service.diff import ANY
 from service.errors import UsageError

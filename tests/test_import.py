@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 import fixtures
 from fixtures.replay import ReplayGateway
-from service import app, commands, saved
+from service import app, saved
 from service.catalog import utc_now
+from service.cli import commands
 from service.config import Settings
 from service.errors import PastError, StaleError, UsageError
 from tests.support import Clock, Run, query, read_to_end, run, running_service

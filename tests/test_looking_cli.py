@@ -11,8 +11,8 @@ import pytest
 
 import fixtures
 from service import app
+from service.cli.options import option
 from service.config import Settings
-from service.options import option
 from service.parameters import Parameter
 from service.query.pick import PICK
 from service.query.question import CURSOR, QUERY

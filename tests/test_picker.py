@@ -16,11 +16,12 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import create_pipe_input
 
 import fixtures
-from service import app, picker
+from service import app
+from service.cli import picker
+from service.cli.picker import _Picker
+from service.cli.reading import catalog
 from service.config import Settings
-from service.picker import _Picker
 from service.query.shelf import Shelf
-from service.reading import catalog
 from service.saved import SavedList
 from tests.support import Clock, read_to_end
 

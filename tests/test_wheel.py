@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import service
-from service.cli import main
+from service.cli.main import main
 from service.database import alembic_config
 
 PACKAGE = Path(service.__file__).parent

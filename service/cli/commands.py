@@ -6,14 +6,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from service import app, console, saved
+from service import app, saved
 from service.api.status import refresh_json, stored_status_json
 from service.catalog import FALLBACK, KILOCODE, Outcome, Stored, utc_now
+from service.cli import console
+from service.cli.reading import with_store
 from service.config import Settings
 from service.errors import UsageError
 from service.merge import catalog_of
 from service.query.moments import moment
-from service.reading import with_store
 from service.store import Recent, Store
 from service.tables import SCHEMA
 

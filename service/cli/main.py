@@ -24,8 +24,8 @@ from service.errors import (
 )
 
 if TYPE_CHECKING:
+    from service.cli.options import Pairs, Panels
     from service.config import Settings
-    from service.options import Pairs, Panels
 
 USAGE, NOT_FOUND, STORAGE, LISTEN, PAST = 2, 3, 7, 8, 9
 
@@ -112,15 +112,15 @@ def _module(name: str) -> ModuleType:
 
 
 def _commands() -> ModuleType:
-    return _module("commands")
+    return _module("cli.commands")
 
 
 def _recall() -> ModuleType:
-    return _module("recall")
+    return _module("cli.recall")
 
 
 def _looking() -> ModuleType:
-    return _module("looking")
+    return _module("cli.looking")
 
 
 def _complain(line: str) -> None:
@@ -170,7 +170,7 @@ def _asking(
 
     def register(command: Callable[..., None]) -> Callable[..., None]:
         def made() -> Callable[..., None]:
-            with_options: Callable[..., Callable[..., None]] = _module("options").with_options
+            with_options: Callable[..., Callable[..., None]] = _module("cli.options").with_options
             return with_options(command, options(), {"id": _ids})
 
         cli.command(name, help=command.__doc__, cls=_Deferred)(made)
@@ -181,7 +181,7 @@ def _asking(
 
 def _ids(context: typer.Context) -> list[str]:
     """What completes the id of a model."""
-    return list(_module("completion").ids(context.params))
+    return list(_module("cli.completion").ids(context.params))
 
 
 def _kinds() -> list[str]:
@@ -398,7 +398,7 @@ def pick(
     form = _only_one(interactive=interactive, json=as_json)
     chosen = _settings(config, database_url=database_url)
     if form == "interactive":
-        code = _module("picker").pick(chosen, asked)
+        code = _module("cli.picker").pick(chosen, asked)
     else:
         code = _looking().pick(chosen, asked, as_json=as_json)
     raise typer.Exit(code)
@@ -423,7 +423,7 @@ def export(
     config: Config = None,
 ) -> None:
     """Write the catalog in another tool's format, as it is served. Needs no running server."""
-    exporting = _module("export")
+    exporting = _module("cli.export")
     if dialect is None or is_list:
         if out is not None:
             raise UsageError("--out", "it goes with a DIALECT")

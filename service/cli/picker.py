@@ -24,11 +24,11 @@ from prompt_toolkit.output import create_output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.utils import is_dumb_terminal
 
-from service import console, reading
 from service.catalog import Row, utc_now
+from service.cli import console, reading
+from service.cli.options import Pairs
 from service.config import Settings
 from service.errors import UsageError
-from service.options import Pairs
 from service.parameters import Asked
 from service.query.pick import LIMIT, PICK, PREFER, Choice, Preference
 from service.query.shelf import Shelf

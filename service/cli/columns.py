@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from service.catalog import Origin, Row, Status
-from service.console import UNKNOWN, amount, inline, price, size, terminal, when
+from service.cli.console import UNKNOWN, amount, inline, price, size, terminal, when
 from service.fields import FIELDS, Field, Form
 
 _GAP, _INDENT = 2, 3

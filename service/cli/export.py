@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from service import console, reading
+from service.cli import console, reading
 from service.config import Settings
 from service.dialects import DIALECTS
 from service.dialects.dialect import Dialect, Provider

@@ -6,12 +6,12 @@ from urllib.parse import urlencode
 
 import orjson
 
-from service import console, reading
 from service.catalog import Catalog, utc_now
-from service.columns import USUAL, columns_of, print_choices, print_models
+from service.cli import console, reading
+from service.cli.columns import USUAL, columns_of, print_choices, print_models
+from service.cli.options import Pairs, option
 from service.config import Settings
 from service.dialects import native
-from service.options import Pairs, option
 from service.parameters import Asked
 from service.query.listing import Form, listing
 from service.query.names import find

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from service import console
 from service.catalog import Change, Cursor, Fold, Kind, Revision, Version
+from service.cli import console
+from service.cli.reading import moment_of, past
 from service.config import Settings
 from service.dialects import native
 from service.diff import TOPICS, Wanted, fields_of, fold
@@ -19,7 +20,6 @@ from service.errors import StorageError, UsageError
 from service.fields import Topic
 from service.history import History
 from service.query.names import find
-from service.reading import moment_of, past
 from service.spelling import no_such
 
 LINES: Final = 50
