@@ -16,6 +16,9 @@ WHEEL_TEST_FILES = $(wildcard .ci CHANGELOG.md Makefile README.md benchmarks dep
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
+# Many a container forbids byte code. Here hundreds of processes start, and each would compile all.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help serve demo charts test test-clients test-browser test-wheel check check-format check-lint \
         check-types check-imports check-migrations check-docs bench screenshots format lock clean
 
