@@ -189,6 +189,8 @@ class Model:
     knowledge_cutoff: date | None = None
     expires_at: datetime | None = None
     preferred_index: int | None = None
+    hints: str | None = None
+    """What the gateway tells its own clients of how to use it, as the text of a JSON object."""
 
     @property
     def ref(self) -> str:

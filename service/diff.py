@@ -1,7 +1,8 @@
 """Row and row → change: what differs, field by field, and what of it is news. Pure.
 
 Changes are semantic: rows are compared as models, whose lists have a canonical order and whose
-prices have no text form. `badges` and `preferredIndex` are versioned, but they are nobody's news.
+prices have no text form. `badges`, `preferredIndex` and the hints to the gateway's own
+clients are versioned, but they are nobody's news.
 """
 
 from collections import Counter

@@ -15,10 +15,12 @@ from datetime import UTC, date, datetime
 from decimal import Context, Decimal
 from typing import Final, TypeGuard, TypeVar
 
+import orjson
+
 from service.catalog import EFFORTS, MODALITIES, Cost, Listing, Model, Pricing, Reason, Reject
 from service.errors import UnbelievableError
 
-NORMALISER: Final = 1
+NORMALISER: Final = 2
 """Raised when the rules change, so that the next refresh asks for the whole list again."""
 
 MAX_ID_LENGTH: Final = 256
@@ -35,6 +37,10 @@ MIN_BODY_LENGTH: Final = 100
 MAX_INDEX: Final = 2**31 - 1
 MAX_INT_DIGITS: Final = 40
 MAX_WORD_LENGTH: Final = 100
+MAX_HINT_LENGTH: Final = 4096
+"""Of one variant, as JSON: the longest that is known has 70 characters."""
+MAX_HINT_LEVELS: Final = 6
+"""Of objects and lists in one another, and of what is in them; known are 3."""
 MAX_BRACKETS: Final = 8
 """Brackets looked at in the end of a name: each costs a copy of it."""
 MAX_UNREAD_KEYS: Final = 100
@@ -297,6 +303,14 @@ class _Fields:
             self._tally.bad_fields[self._path + key] += 1
         return tuple(dict.fromkeys(good))
 
+    def objects(self, key: str) -> Mapping[str, Mapping[str, object]]:
+        """Objects by short names; bad ones are dropped and counted."""
+        values = self.get(key, _object) or {}
+        good = {name: value for name, value in values.items() if _is_word(name) and _is_hint(value)}
+        if len(good) < len(values):
+            self._tally.bad_fields[self._path + key] += 1
+        return good
+
     def fields(self, key: str) -> "_Fields":
         """The object under a key; an empty one where there is none."""
         return _Fields(self.get(key, _object), f"{self._path}{key}.", self._tally)
@@ -316,6 +330,7 @@ class _Entry:
         self._provider = self._entry.fields("top_provider")
         self._pricing = self._entry.fields("pricing")
         self._opencode = self._entry.fields("opencode")
+        self._variants = self._opencode.objects("variants")
         self._reasoning = self._entry.fields("reasoning")
         self.id = self._entry.get("id", str) or ""
 
@@ -353,6 +368,7 @@ class _Entry:
             knowledge_cutoff=self._entry.get("knowledge_cutoff", _day),
             expires_at=self._entry.get("expiration_date", _expiry),
             preferred_index=self._entry.get("preferredIndex", _index),
+            hints=self._hints(),
         )
         for fields in (self._entry, self._architecture, self._provider, self._pricing):
             fields.count_unread()
@@ -372,11 +388,35 @@ class _Entry:
 
     def _efforts(self) -> tuple[str, ...] | None:
         """Kilo names them in `opencode.variants`, OpenRouter in `reasoning.supported_efforts`."""
-        variants = self._opencode.get("variants", _object)
-        efforts = _variant_efforts(variants) if variants else None
+        efforts = _variant_efforts(self._variants)
         return (
             _in_order(efforts or self._reasoning.words("supported_efforts") or (), EFFORTS) or None
         )
+
+    def _hints(self) -> str | None:
+        """What Kilo's clients read besides, in one form whatever the order of its keys.
+
+        Well-formed is what the schema of its command line takes (7.7.7): one field that breaks it
+        loses its users the whole list.
+        """
+        names = sorted(self._variants, key=self._place_of_variant)
+        opencode = {
+            "ai_sdk_provider": self._opencode.get("ai_sdk_provider", _word),
+            "prompt": self._opencode.get("prompt", _word),
+            "variants": {name: orjson.Fragment(_json(self._variants[name])) for name in names},
+        }
+        hints = {
+            "autoRouting": self._entry.get("autoRouting", _routing),
+            "opencode": {key: value for key, value in opencode.items() if value},
+            "terminalBench": self._entry.get("terminalBench", _benchmark),
+        }
+        said = {key: value for key, value in hints.items() if value}
+        return orjson.dumps(said).decode() if said else None
+
+    def _place_of_variant(self, name: str) -> tuple[int, int, str]:
+        """From the least thinking to the most, which is how pickers show them."""
+        effort = _dig(self._variants[name], "reasoning", "effort")
+        return _rank(effort), _rank(name), name
 
     def _cost(self) -> tuple[Cost, Pricing]:
         price = {key: self._pricing.get(name, rule) for key, (name, rule) in _PRICES.items()}
@@ -434,7 +474,7 @@ def _any_of(parameters: Sequence[str] | None, *wanted: str) -> bool | None:
     return any(name in parameters for name in wanted) if parameters else None
 
 
-def _variant_efforts(variants: Mapping[str, object]) -> list[str]:
+def _variant_efforts(variants: Mapping[str, Mapping[str, object]]) -> list[str]:
     settings = [_dig(variant, "reasoning", "effort") for variant in variants.values()]
     return [effort for effort in settings if _is_word(effort)]
 
@@ -443,6 +483,10 @@ def _dig(value: object, *path: str) -> object:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
+
+
+def _rank(effort: object) -> int:
+    return EFFORTS.index(effort) if effort in EFFORTS else len(EFFORTS)
 
 
 def _in_order(words: Iterable[str], order: Sequence[str]) -> tuple[str, ...]:
@@ -468,6 +512,29 @@ def _is_word(value: object) -> TypeGuard[str]:
     )
 
 
+def _is_hint(value: object) -> TypeGuard[Mapping[str, object]]:
+    """An object that every reader of JSON can hold: short, flat, without a lone surrogate."""
+    if not isinstance(value, dict) or not _is_shallow(value, MAX_HINT_LEVELS):
+        return False
+    try:
+        text = _json(value)
+    except ValueError:  # a number that is none
+        return False
+    return len(text) <= MAX_HINT_LENGTH and not _SURROGATE.search(text)
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inside)
+
+
+def _json(value: object) -> str:
+    """The same text for the same value."""
+    return json.dumps(
+        value, sort_keys=True, allow_nan=False, ensure_ascii=False, separators=(",", ":")
+    )
+
+
 def _object(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise _BadValueError
@@ -484,6 +551,32 @@ def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise _BadValueError
     return value
+
+
+def _word(value: object) -> str:
+    if not _is_word(value):
+        raise _BadValueError
+    return value
+
+
+def _routing(value: object) -> Mapping[str, object]:
+    """Kilo's own routers: the models that they choose from, best first."""
+    models = _object(value).get("models")
+    if not isinstance(models, list) or any(_why_unusable({"id": name}) for name in models):
+        raise _BadValueError
+    return {"models": models} if models else {}
+
+
+def _benchmark(value: object) -> Mapping[str, float]:
+    """Results in Terminal-Bench: the share of tasks that were solved, and USD an attempt."""
+    scores = _object(value)
+    return {key: _number(scores.get(key)) for key in ("avgAttemptCostUsd", "overallScore")}
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _BadValueError
+    return float(value)
 
 
 def _text_value(value: object) -> str | None:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import DATETIME as SQLITE_DATETIME
 
-SCHEMA = "0002"
+SCHEMA = "0003"
 """The newest migration: a database that says so needs no Alembic at the start."""
 
 metadata = MetaData(
@@ -153,6 +153,7 @@ versions = Table(
     Column("knowledge_cutoff", Date),
     Column("expires_at", Time),
     Column("preferred_index", Integer),
+    Column("hints", Text),
     Column("fields", Json),
     CheckConstraint("until_revision > since_revision", name="order"),
     CheckConstraint("origin IN ('discovered', 'fallback')", name="origin"),

@@ -57,6 +57,7 @@ _DESCRIPTIONS = (None, "", "A fast model.", "=cmd()", "line\nline", "a|b", "\tta
 _BADGES = ((), (), ("new",), ("$$$$", "50% off"))
 _KINDS = (("text",), ("text", "image"), ("image", "audio", "pdf"), ("text", "smell"))
 _EFFORTS = (None, ("low",), ("low", "medium", "high"), ("none", "max"))
+_HINTS = (None, '{"opencode":{"prompt":"codex"}}')
 _FLAGS = (None, True, False)
 _TOKENS = (None, 1, 8192, 128_000, 200_000, 1_000_000, 2**53)
 # Differences of costs are in the first twelve digits, as those of real prices are.
@@ -132,6 +133,7 @@ def row_of(raw: bytes, *, ref: tuple[str, str] | None = None) -> Row:
         knowledge_cutoff=one(_DAYS),
         expires_at=one(_TIMES),
         preferred_index=one((None, 0, 1, 2, 3)),
+        hints=one(_HINTS),
     )
     status = one(_STATUSES)
     life = Life(

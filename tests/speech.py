@@ -142,6 +142,7 @@ MODELS = st.builds(
     knowledge_cutoff=st.none() | st.dates(date(2000, 1, 1)),
     expires_at=st.none() | _DAYS,
     preferred_index=st.none() | st.integers(0, 2**31 - 1),
+    hints=st.none() | st.just('{"opencode":{"variants":{"low":{"reasoning":{"effort":"low"}}}}}'),
 )
 """Any model that a gateway's list can be normalised to, or nearly so."""
 

@@ -54,6 +54,8 @@ KILOS_OWN: Mapping[str, type] = {
     "isFree": bool,
     "mayTrainOnYourPrompts": bool,
     "opencode": dict,
+    "autoRouting": dict,
+    "terminalBench": dict,
 }
 PRICES = {
     "prompt": ("input", 1_000_000),
@@ -267,6 +269,8 @@ def test_a_row_tells_its_facts_in_the_words_of_each_client() -> None:
         preferred_index=0,
         free=False,
         may_train_on_prompts=False,
+        hints='{"autoRouting":{"models":["a/c"]},"opencode":{"prompt":"codex"},'
+        '"terminalBench":{"avgAttemptCostUsd":1.5,"overallScore":0.5}}',
     )
 
     assert row["owned_by"] == "a"
@@ -284,8 +288,28 @@ def test_a_row_tells_its_facts_in_the_words_of_each_client() -> None:
         "preferredIndex": 0,
         "isFree": False,
         "mayTrainOnYourPrompts": False,
-        "opencode": {"family": "claude"},
+        "opencode": {"family": "claude", "prompt": "codex"},
+        "autoRouting": {"models": ["a/c"]},
+        "terminalBench": {"avgAttemptCostUsd": 1.5, "overallScore": 0.5},
     }
+
+
+@pytest.mark.parametrize("name", [name for name in LISTS if name.startswith("kilo")])
+def test_kilos_own_fields_are_told_as_the_gateway_tells_them(name: str) -> None:
+    entries = {one["id"]: one for one in orjson.loads(fixtures.path(name).read_bytes())["data"]}
+    own = ("opencode", "autoRouting", "terminalBench")
+
+    told = {
+        row["id"]: {key: row[key] for key in own if key in row}
+        for row in document(catalog_of_list(name))["data"]
+    }
+
+    assert told == {
+        model_id: {key: entry[key] for key in own if entry.get(key)}
+        for model_id, entry in entries.items()
+        if model_id in told
+    } | {"kilo/auto": {}}
+    assert sum("opencode" in row for row in told.values()) > 10
 
 
 def test_one_model_is_bare_for_some_clients_and_under_data_for_others() -> None:

@@ -118,6 +118,7 @@ ONE = Model(
     knowledge_cutoff=date(2025, 1, 1),
     expires_at=datetime(2027, 1, 1, tzinfo=UTC),
     preferred_index=1,
+    hints='{"opencode":{"prompt":"one"}}',
 )
 OTHER: Mapping[str, Any] = {
     "source": "there",
@@ -134,11 +135,11 @@ OTHER: Mapping[str, Any] = {
         *("structured_output", "context_window", "served_context_window", "max_tokens", "free"),
         *("supported_parameters", "tokenizer", "moderated", "may_train_on_prompts"),
         *("hugging_face_id", "family", "created", "knowledge_cutoff", "expires_at"),
-        "preferred_index",
+        *("preferred_index", "hints"),
     )
 )
 NAMES_OF_A_MODEL = {"source", "id"}
-NOT_NEWS_OF_A_MODEL = {"badges", "preferred_index"}
+NOT_NEWS_OF_A_MODEL = {"badges", "preferred_index", "hints"}
 
 
 def camel(name: str) -> str:

@@ -287,7 +287,7 @@ async def test_the_states_of_a_model_are_told_newest_first(scene: Scene) -> None
 
     assert answer == Run(
         0,
-        "2026-01-06T00:00:00Z\tchanged\tonly what is no news: badges or preferredIndex\n"
+        "2026-01-06T00:00:00Z\tchanged\tonly what is no news: badges, preferredIndex or hints\n"
         "2026-01-05T00:00:00Z\tchanged\texpiresAt set to 2026-12-01\n"
         "2026-01-04T00:00:00Z\treturned\tcontextWindow 1000 → 2000\n"
         "2026-01-03T00:00:00Z\tmissing\n"

@@ -514,6 +514,74 @@ def test_a_knowledge_cutoff_is_a_day() -> None:
     assert bad(knowledge_cutoff="last spring") == {"knowledge_cutoff": 1}
 
 
+# ---- what only Kilo's own clients read
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "max": {"verbosity": "max", "reasoning": {"enabled": True, "effort": "xhigh"}},
+    "instant": {"reasoning": {"effort": "none", "enabled": False}},
+    "low": {"reasoning": {"enabled": True, "effort": "low"}},
+}
+
+
+def test_hints_are_kept_in_one_form_and_variants_in_the_order_of_their_efforts() -> None:
+    model = one(
+        autoRouting={"models": ["a/c", "a/b"], "more": 1},
+        terminalBench={"overallScore": 0.5, "avgAttemptCostUsd": 188},
+        opencode={"prompt": "codex", "ai_sdk_provider": "openai", "variants": VARIANTS, "more": 1},
+    )
+
+    assert model.hints == (
+        '{"autoRouting":{"models":["a/c","a/b"]},'
+        '"opencode":{"ai_sdk_provider":"openai","prompt":"codex","variants":{'
+        '"instant":{"reasoning":{"effort":"none","enabled":false}},'
+        '"low":{"reasoning":{"effort":"low","enabled":true}},'
+        '"max":{"reasoning":{"effort":"xhigh","enabled":true},"verbosity":"max"}}},'
+        '"terminalBench":{"avgAttemptCostUsd":188.0,"overallScore":0.5}}'
+    )
+
+
+def test_the_order_of_keys_makes_no_other_hints() -> None:
+    turned = {name: dict(reversed(said.items())) for name, said in reversed(VARIANTS.items())}
+
+    assert one(opencode={"variants": VARIANTS}) == one(opencode={"variants": turned})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"opencode": {}},
+        {"opencode": {"variants": {}, "family": "x"}},
+        {"autoRouting": {"models": []}},
+    ],
+)
+def test_where_there_is_no_hint_there_are_none(fields: dict[str, object]) -> None:
+    assert one(**fields).hints is None
+    assert bad(**fields) == {}
+
+
+@pytest.mark.parametrize(
+    "variant",
+    [
+        None,
+        "high",
+        ["high"],
+        {"x": "\ud800"},
+        {"\ud800": 1},
+        {"x": 10**50},
+        {"x": "y" * 5000},
+        json.loads('{"x":' * 6 + "1" + "}" * 6),
+    ],
+    ids=["null", "text", "list", "surrogate", "key", "number", "length", "depth"],
+)
+def test_a_variant_that_some_client_could_not_read_is_left_out_alone(variant: object) -> None:
+    fields = {"opencode": {"variants": {"high": variant, "low": VARIANTS["low"]}}}
+
+    assert one(**fields) == one(opencode={"variants": {"low": VARIANTS["low"]}})
+    assert bad(**fields) == {"opencode.variants": 1}
+
+
 # ---- other facts
 
 
@@ -573,6 +641,16 @@ def test_blank_text_says_nothing() -> None:
         ({"opencode": []}, "opencode"),
         ({"opencode": {"family": 7}}, "opencode.family"),
         ({"opencode": {"variants": []}}, "opencode.variants"),
+        ({"opencode": {"variants": {"": {}}}}, "opencode.variants"),
+        ({"opencode": {"prompt": []}}, "opencode.prompt"),
+        ({"opencode": {"ai_sdk_provider": ""}}, "opencode.ai_sdk_provider"),
+        ({"autoRouting": ["a/b"]}, "autoRouting"),
+        ({"autoRouting": {}}, "autoRouting"),
+        ({"autoRouting": {"models": ["a/b", 7]}}, "autoRouting"),
+        ({"terminalBench": 7}, "terminalBench"),
+        ({"terminalBench": {"overallScore": 1}}, "terminalBench"),
+        ({"terminalBench": {"overallScore": True, "avgAttemptCostUsd": 1}}, "terminalBench"),
+        ({"terminalBench": {"overallScore": "1", "avgAttemptCostUsd": 1}}, "terminalBench"),
         ({"reasoning": "much"}, "reasoning"),
         ({"reasoning": {"supported_efforts": "high"}}, "reasoning.supported_efforts"),
     ],

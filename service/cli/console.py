@@ -246,7 +246,7 @@ def _version_cells(state: Version) -> tuple[str, str, str]:
     )
     said = ", ".join(wording.details(made))
     if state.kind is Kind.CHANGED and not said:
-        said = "only what is no news: badges or preferredIndex"
+        said = "only what is no news: badges, preferredIndex or hints"
     return when(made.at), str(state.kind), said
 
 

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
+import orjson
+
 from service.catalog import Cost, Model, Row
 from service.dialects.dialect import Asked, Dialect, Endpoint, Json, Provider, Subject
 from service.errors import UnknownModelError
@@ -95,11 +97,14 @@ def _pricing(cost: Cost) -> Json:
 
 def _kilo(said: Model) -> Json:
     """Kilo's own fields, where the gateway sent them well-formed."""
+    hints = orjson.loads(said.hints) if said.hints else {}
+    family = {"family": said.family} if said.family else {}
     own = {
         "preferredIndex": said.preferred_index,
         "isFree": said.free,
         "mayTrainOnYourPrompts": said.may_train_on_prompts,
-        "opencode": {"family": said.family} if said.family else None,
+        **hints,
+        "opencode": {**family, **hints.get("opencode", {})} or None,
     }
     return {name: value for name, value in own.items() if value is not None}
 
