@@ -11,7 +11,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks import lists, load, servers, year
+from benchmarks import lists, load, pages, servers, year
 from benchmarks.servers import Server
 
 ROWS, MANY_ROWS = 348, 10_000
@@ -21,12 +21,16 @@ GZIP = {"Accept-Encoding": "gzip"}
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each pair [9]")
-    parser.add_argument("--only", choices=["serve", "query", "refresh", "year"], help="part of it")
+    parts = ["serve", "query", "refresh", "page", "year"]
+    parser.add_argument("--only", choices=parts, help="part of it; the last two only by name")
     chosen = parser.parse_args()
     rounds, only = chosen.rounds, chosen.only
-    os.sched_setaffinity(0, servers.LOAD_CORES)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if only == "page":  # a person's browser and the service share what there is
+            pages.report(folder, rounds, ROWS)
+            return
+        os.sched_setaffinity(0, servers.LOAD_CORES)
         print(f"servers on core {servers.SERVER_CORE}, load on {servers.LOAD_CORES}\n")
         if only in {None, "serve"}:
             serving(folder, rounds)
