@@ -41,7 +41,6 @@ class Browse:
         present.subscribe(self._forget)
 
     def routes(self) -> list[Route]:
-        """The page."""
         return [
             Route(
                 operation="browseModels",

@@ -99,7 +99,7 @@ class ChangesPage:
         if not news:
             return None
         oldest = news[-1].revision
-        if not await self.past.history.latest(1, wanted, Cursor(oldest, 0)):
+        if not await self.past.history.has_before(Cursor(oldest, 0), wanted):
             return None
         pairs = [(name, text) for name, text in asked if name != BEFORE.name]
         return urlencode([(BEFORE.name, str(oldest)), *pairs])
@@ -127,7 +127,6 @@ class ChangesPage:
         return self.frame.fleeting(body, status)
 
     def routes(self) -> list[Route]:
-        """One."""
         return [
             Route(
                 operation="readChanges",

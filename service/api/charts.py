@@ -206,7 +206,6 @@ class Charts:
         return [shelf.rows[place] for place in places]
 
     def routes(self) -> list[Route]:
-        """What there is."""
         return [
             Route(
                 operation="explore",

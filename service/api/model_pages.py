@@ -119,7 +119,6 @@ class ModelPages:
         return Place(address=self.address, provider=Provider(url=self.inference_url))
 
     def routes(self) -> list[Route]:
-        """Two."""
         return [
             Route(
                 operation="readModel",

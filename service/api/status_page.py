@@ -64,7 +64,6 @@ class StatusPage:
             return None, f"The log cannot be read: {error}. What to do: {error.advice}."
 
     def routes(self) -> list[Route]:
-        """One."""
         return [
             Route(
                 operation="readStatus",
