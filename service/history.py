@@ -14,6 +14,8 @@ from service.merge import best, catalog_of
 _T = TypeVar("_T")
 _SCAN = 200
 """Steps that are read at once: between two such pages the event loop serves others."""
+_LONG_SCAN = 800
+"""The same of a revision that is read whole: it may be thousands, and each page costs by itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,24 @@ class History:
             if len(steps) < scan or steps[-1].cursor.revision < oldest:
                 return [one for one in reversed(found) if one.revision >= oldest]
             before = steps[-1].cursor
+            scan = min(2 * scan, _LONG_SCAN)
+
+    async def has_before(self, before: Cursor, wanted: Wanted = ANY) -> bool:
+        """Whether there is any change before that."""
+        scan = 1 if wanted == ANY else _SCAN
+        while True:
+            steps = await self._archive.latest_steps(
+                before,
+                limit=scan,
+                kinds=wanted.kinds,
+                fields=wanted.fields,
+                models=wanted.models,
+            )
+            if _wanted_of(steps, wanted):
+                return True
+            if len(steps) < scan:
+                return False
+            before, scan = steps[-1].cursor, _SCAN
 
     async def diff(self, begin: Revision, end: Revision) -> list[Change]:
         """What happened from one revision to a later one, each model once, in the order of ids."""

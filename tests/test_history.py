@@ -292,6 +292,9 @@ def test_whatever_is_asked_for_the_changes_are_those_of_all_that_match(
             found = await all_changes(made.history, limit=limit, wanted=wanted)
             assert found == expected
             assert await made.history.latest(limit, wanted) == tail(expected, limit)
+            for before in range(made.revision + 2):
+                is_any = any(one.revision < before for one in expected)
+                assert await made.history.has_before(Cursor(before, 0), wanted) == is_any
 
     chronicled(check, blank, events)
 
@@ -384,6 +387,28 @@ async def test_the_latest_changes_are_whole_revisions(tmp_path: Path, limit: int
         found = await made.history.latest(limit)
 
         assert [one.revision for one in found] == [3] * 6 if limit < 7 else [2] * 6 + [3] * 6
+
+
+async def test_whether_there_is_more_is_told_without_reading_a_revision_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with chronicle(tmp_path / "catalog.db") as made:
+        await made.see([model(f"m{number}") for number in range(700)])
+        read: list[int] = []
+        latest_steps = Archive.latest_steps
+
+        async def counted(self: Archive, *args: Any, **more: Any) -> list[Any]:
+            steps = await latest_steps(self, *args, **more)
+            read.append(len(steps))
+            return steps
+
+        monkeypatch.setattr(Archive, "latest_steps", counted)
+
+        assert await made.history.has_before(Cursor(3, 0))
+        assert read == [1]
+        read.clear()
+        assert len(await made.history.latest(10)) == 700
+        assert len(read) < 10, "ever larger parts"
 
 
 async def test_states_before_any_revision_end_when_they_did(tmp_path: Path) -> None:
