@@ -301,3 +301,20 @@ async def test_hostile_models_are_inert_side_by_side(scene: Stage) -> None:
         for head in made.all("th", "head"):
             target = urljoin("/compare", head.one("a", "head-name")["href"])
             assert (await scene.client.get(target)).status == 200
+
+
+async def test_every_page_leads_here_and_this_one_says_where_one_is(client: Client) -> None:
+    assert page_links(await page(client, ""))["Compare"] == ("./compare", "page")
+    for path, here in (("/", "Models"), ("/status", "Status"), (f"/models/{FIVE}", None)):
+        made = parse((await client.get(path)).body)
+        links = page_links(made)
+        assert "Compare" in links
+        assert [name for name, (_, current) in links.items() if current] == [here] * bool(here)
+
+
+def page_links(made: Element) -> dict[str, tuple[str, str | None]]:
+    """The names of the pages in the head of each: where they lead, and which one this is."""
+    return {
+        link.text: (link["href"], link.attributes.get("aria-current"))
+        for link in made.one("nav", "site").all("a")
+    }

@@ -334,7 +334,6 @@ def context(shelf: Shelf, rows: Rows, view: View, now: datetime) -> Mapping[str,
             Option(path, cells.HEADINGS[path], 0, path in view.columns) for path in CHOOSABLE
         ],
         "column_state": grouped(without(pairs, COLUMNS.name, CURSOR.name)),
-        "is_usual": view.columns == _USUAL,
         "usual_columns": ",".join(_USUAL),
         "columns_reset": address(without(pairs, COLUMNS.name, CURSOR.name)),
         "next_page": _next(page, view),

@@ -362,6 +362,14 @@ _SIZES: Final = [
 _USD_TICKS: Final = [0, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
 
 
+_COUNTED: Final[Json] = {
+    "field": "models",
+    "type": "quantitative",
+    "title": "models",
+    "axis": {"tickMinStep": 1, "format": ",d"},  # there is no half a model
+}
+
+
 def spec(made: Chart, look: Look) -> Json:
     """A chart in Vega-Lite, its data within: it needs nothing from elsewhere."""
     drawn = {
@@ -492,7 +500,7 @@ def _months(made: Chart, look: Look) -> Json:
                 "timeUnit": "utcyearmonth",
                 "title": "came out" if look.by == "created" else "first seen here",
             },
-            "y": {"field": "models", "type": "quantitative", "title": "models"},
+            "y": dict(_COUNTED),
             "color": _color(made, look, title),
             "order": {"field": "group"},
             "opacity": {"condition": {"param": "chosen", "value": 1}, "value": 0.12},
@@ -524,7 +532,7 @@ def _bars(made: Chart, look: Look) -> Json:
                 "axis": {"labelAngle": -35},
             },
             "xOffset": {"field": "kind", "sort": list(PRICES)},
-            "y": {"field": "models", "type": "quantitative", "title": "models"},
+            "y": dict(_COUNTED),
             "color": {
                 "field": "kind",
                 "type": "nominal",

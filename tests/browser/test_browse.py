@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.browser.harness import Page, Watch, expect
 
 ROWS = "#models tbody tr"
@@ -213,3 +215,37 @@ def test_models_ticked_in_several_searches_are_compared(page: Page) -> None:
     expect(page.locator("table.compare thead code")).to_have_text(
         ["cinderpeak/ember-4-max", "kestrelmind/hover-2"]
     )
+
+
+# ── room ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("width", [320, 768, 1024, 1360])
+def test_a_column_that_is_ticked_is_shown_wherever_it_can_be(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/?status=missing,active&sort=status")
+    ticked = page.locator("form.columns input:checked").evaluate_all(
+        "boxes => boxes.map((box) => box.value.replace('.', '-'))"
+    )
+    row = page.locator(ROWS).first
+
+    assert "author" in ticked
+    for name in ticked:
+        expect(row.locator(f".c-{name}")).to_be_visible()
+
+
+def test_the_usual_columns_have_room_beside_the_filters(page: Page) -> None:
+    page.set_viewport_size({"width": 1360, "height": 800})
+    page.goto("/")
+
+    assert page.locator("#results").evaluate("pane => pane.scrollWidth - pane.clientWidth") == 0
+
+
+def test_the_date_of_a_missing_model_is_one_line(page: Page) -> None:
+    page.set_viewport_size({"width": 1360, "height": 800})
+    page.goto("/?status=missing")
+
+    date = page.locator(f"{ROWS} .c-status small").first
+    assert date.evaluate("said => said.getClientRects().length") == 1
+    assert date.evaluate("said => said.offsetHeight") < 24
+    assert date.evaluate("said => said.scrollWidth <= said.clientWidth")
