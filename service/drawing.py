@@ -50,6 +50,7 @@ class Drawing:
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._leave: asyncio.TimerHandle | None = None
+        self._apart: set[Drawing] = set()
 
     async def draw(self, order: dict[str, Any]) -> bytes:
         """What the draughtsman makes of an order. Raises DrawingError."""
@@ -64,6 +65,19 @@ class Drawing:
                 self._turn.release()
         finally:
             self._waiting -= 1
+
+    async def draw_apart(self, order: dict[str, Any]) -> bytes:
+        """The same by a process of its own, which ends with it: for what is asked once.
+
+        Nobody else waits for it, and what memory it took is free again. Raises DrawingError.
+        """
+        apart = Drawing(timeout_seconds=self._timeout_seconds, program=self._program)
+        self._apart.add(apart)
+        try:
+            return await apart.draw(order)
+        finally:
+            self._apart.discard(apart)
+            await apart.close()
 
     async def _have_turn(self) -> None:
         try:
@@ -133,7 +147,9 @@ class Drawing:
             process.stdin.close()
 
     async def close(self) -> None:
-        """End the process."""
+        """End the process, and those apart."""
+        for apart in [*self._apart]:
+            await apart.close()
         if self._leave:
             self._leave.cancel()
         process, self._process = self._process, None

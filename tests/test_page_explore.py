@@ -118,6 +118,12 @@ async def test_nothing_to_show_is_said(client: Client) -> None:
     assert found.text.count("No model can be shown here.") == 3
 
 
+async def test_counts_of_models_have_whole_numbers_at_their_axes(client: Client) -> None:
+    for name in ("models-over-time", "prices"):
+        made = await client.json(f"/charts/{name}.json")
+        assert made["encoding"]["y"]["axis"] == {"tickMinStep": 1, "format": ",d"}
+
+
 async def test_a_hostile_list_stays_inert(settings: Settings, gateway: ReplayGateway) -> None:
     async with stage(settings, gateway, BEGIN) as made:
         await made.show(fixtures.path("hostile-2026-10-01.json"))
@@ -309,6 +315,19 @@ async def test_what_takes_too_long_is_ended_and_the_loop_goes_on_meanwhile(progr
         assert len(gaps) > 10
         assert not made.is_running
         assert await made.draw({"n": 2})
+
+
+async def test_what_is_drawn_apart_keeps_nobody_waiting_and_ends(
+    program: Path,
+) -> None:
+    async with drawn_by(program) as made:
+        apart = asyncio.create_task(made.draw_apart({"sleep": 60}))
+        assert json.loads(await made.draw({"n": 1})) == {"n": 1}
+        assert json.loads(await made.draw_apart({"n": 2})) == {"n": 2}
+        assert not apart.done()
+        await made.close()
+        with pytest.raises(DrawingError, match="gone"):
+            await apart
 
 
 async def test_so_many_wait_and_no_more(program: Path) -> None:

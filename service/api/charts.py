@@ -1,7 +1,7 @@
 """`/explore` and `/charts/…`: charts of what was asked for, as a page and as pictures."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from http import HTTPStatus
@@ -127,8 +127,9 @@ class Charts:
         """The script that draws, as the installed renderer has it."""
         Asked(request.query.items(), ())
         if self._library is None:
-            order = {"form": "library"}
-            self._library = await self._once("library", partial(self._drawn, order))
+            # It takes seconds, and pictures are to be seen until it is there.
+            draw = partial(self._drawn, {"form": "library"}, self._drawing.draw_apart)
+            self._library = await self._once("library", draw)
         return await self._responder.answer_file(
             request,
             self._library,
@@ -179,11 +180,14 @@ class Charts:
         made = await asyncio.to_thread(specified)
         if form == "json":
             return Document(orjson.dumps(made), is_quick=True)
-        return await self._drawn({"form": form, "spec": made, "scale": scale})
+        order = {"form": form, "spec": made, "scale": scale}
+        return await self._drawn(order, self._drawing.draw)
 
-    async def _drawn(self, order: dict[str, Any]) -> Document:
+    async def _drawn(
+        self, order: dict[str, Any], draw: Callable[[dict[str, Any]], Awaitable[bytes]]
+    ) -> Document:
         try:
-            return Document(await self._drawing.draw(order), is_quick=True)
+            return Document(await draw(order), is_quick=True)
         except DrawingError as error:
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,

@@ -210,7 +210,7 @@ def _price(path: str) -> Callable[[Row], Markup]:
 
 
 _SINCE: Final = Markup('<span class="vh">since </span>')
-"""For whoever listens: a column that is wide enough for the word would be so for one row of many."""
+"""For whoever listens: the column is wide enough for the date alone."""
 
 
 def _status(row: Row) -> Markup:
@@ -221,8 +221,7 @@ def _status(row: Row) -> Markup:
     since = life.removed_at if status is Status.REMOVED else life.missing_since
     day = (native.time_text(since) or "")[:10]
     return Markup(
-        '<td class="st"><span class="tag tag-{0}">{0}</span> '
-        '<small>{1}{2}</small></td>'
+        '<td class="st"><span class="tag tag-{0}">{0}</span> <small>{1}{2}</small></td>'
     ).format(status, _SINCE if status is Status.MISSING else "", day)
 
 

@@ -1,6 +1,7 @@
 """The log, the state of the service and the charts, used as people use them."""
 
 import re
+from typing import Any
 
 from tests.browser.harness import Page, Watch, expect
 
@@ -67,6 +68,22 @@ def test_another_colour_draws_the_charts_anew(page: Page) -> None:
     expect(page.locator("#chart-price-context .role-legend").first).to_contain_text(
         "can call tools"
     )
+
+
+def test_until_what_draws_is_there_a_picture_is(page: Page) -> None:
+    held: list[Any] = []
+    page.route("**/charts/vega.*.js", lambda route: held.append(route))  # noqa: PLW0108 — marked by Playwright
+    page.goto("/explore")
+
+    place = page.locator("#chart-price-context")
+    expect(place.locator("img")).to_be_visible()
+    expect(place).to_contain_text("A picture for now")
+    place.locator("img").evaluate("picture => picture.decode()")
+
+    held[0].continue_()
+    expect(page.locator(POINTS).first).to_be_visible()
+    expect(place.locator("img")).to_have_count(0)
+    expect(place).not_to_contain_text("A picture for now")
 
 
 def test_a_chart_that_cannot_be_drawn_here_is_a_picture(page: Page, watch: Watch) -> None:

@@ -13,6 +13,37 @@ const OPTIONS = {
   tooltip: { disableDefaultStyle: true },
 };
 
+// ── what draws ─────────────────────────────────────────────────────────────────────────────
+
+// Whoever asks for it first waits some seconds until it is made; whoever has had it waits not at
+// all, and is sent no picture that a chart would replace at once.
+const PATIENCE_MS = 250;
+let is_ready = false;
+const ready = places.length
+  ? import(new URL(places[0].dataset.library, document.baseURI)).then(() => (is_ready = true))
+  : Promise.resolve();
+ready.catch(() => {}); // each chart says so in its place
+setTimeout(() => {
+  if (!is_ready) for (const place of places.filter((one) => !views.has(one))) showPicture(place, true);
+}, PATIENCE_MS);
+
+function showPicture(place, is_for_now = false) {
+  if (place.querySelector('img')) {
+    place.querySelector('.for-now')?.remove();
+  } else {
+    const picture = new DOMParser().parseFromString(pictures.get(place), 'text/html');
+    place.querySelector('.coming')?.remove();
+    place.prepend(...picture.body.childNodes);
+  }
+  if (!is_for_now) return;
+  const told = document.createElement('p');
+  told.className = 'for-now';
+  told.textContent = 'A picture for now: the chart that answers to the pointer is being made ready.';
+  place.prepend(told);
+}
+
+// ── the charts ─────────────────────────────────────────────────────────────────────────────
+
 async function specification(place) {
   const query = new URLSearchParams(place.dataset.query);
   query.set('theme', dark.matches ? 'dark' : 'light');
@@ -25,7 +56,7 @@ async function draw(place) {
   place.setAttribute('aria-busy', 'true');
   try {
     const spec = await specification(place);
-    await import(new URL(place.dataset.library, document.baseURI));
+    await ready;
     // The title stands above the chart already.
     delete spec.title;
     const isNarrow = place.clientWidth < 600;
@@ -33,8 +64,11 @@ async function draw(place) {
     spec.height = isNarrow ? 420 : 460;
     spec.config.legend = { ...spec.config.legend, ...(isNarrow && { orient: 'bottom', columns: 2 }) };
     const frame = document.createElement('div');
-    place.replaceChildren(frame);
+    frame.className = 'coming';
+    place.append(frame);
     const made = await globalThis.vegaEmbed(frame, spec, OPTIONS);
+    frame.classList.remove('coming');
+    place.replaceChildren(frame);
     views.get(place)?.finalize();
     views.set(place, made);
     made.view.addEventListener('click', (event, item) => {
@@ -44,8 +78,7 @@ async function draw(place) {
     place.closest('section').querySelector('.hint')?.removeAttribute('hidden');
   } catch (error) {
     console.warn('a picture has to do', error);
-    const picture = new DOMParser().parseFromString(pictures.get(place), 'text/html');
-    place.replaceChildren(...picture.body.childNodes);
+    showPicture(place);
   } finally {
     place.removeAttribute('aria-busy');
   }
