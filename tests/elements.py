@@ -49,10 +49,13 @@ class Element:
         return found[0]
 
     def walk(self) -> "Iterator[Element]":
-        for part in self.parts:
+        """Every element in it, in order; without recursion, as pages are walked a lot."""
+        ahead = self.parts[::-1]
+        while ahead:
+            part = ahead.pop()
             if isinstance(part, Element):
                 yield part
-                yield from part.walk()
+                ahead += part.parts[::-1]
 
 
 class _Reader(HTMLParser):

@@ -29,11 +29,13 @@ class Element:
 
     @property
     def all(self) -> Iterator["Element"]:
-        """Every element in it, in order."""
-        for one in self.inside:
+        """Every element in it, in order; without recursion, as pages are walked a lot."""
+        ahead = self.inside[::-1]
+        while ahead:
+            one = ahead.pop()
             if isinstance(one, Element):
                 yield one
-                yield from one.all
+                ahead += one.inside[::-1]
 
     def find(self, tag: str = "", **attributes: str) -> list["Element"]:
         """Elements with these attributes; a class counts among others. `class_` is `class`."""
@@ -46,9 +48,9 @@ class Element:
         return found
 
     def has(self, wanted: dict[str, str]) -> bool:
-        classes = self.attributes.get("class", "").split()
+        mine = self.attributes
         return all(
-            text in classes if name == "class" else self.attributes.get(name) == text
+            text in mine.get("class", "").split() if name == "class" else mine.get(name) == text
             for name, text in wanted.items()
         )
 

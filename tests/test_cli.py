@@ -1,4 +1,8 @@
-"""The command line as a person has it: real processes, what they print, and how they end."""
+"""The command line as a person has it: what it prints, and how it ends.
+
+A process of its own is started where how one starts or ends is the point, and once for most exit
+codes; else the same program runs in this one.
+"""
 
 import asyncio
 import json
@@ -63,6 +67,13 @@ def environment(settings: Settings, gateway: ReplayGateway) -> dict[str, str]:
         "MODEL_CATALOG_GATEWAY_URL": gateway.url,
         "MODEL_CATALOG_DATABASE_URL": f"sqlite:///{settings.database_path}",
     }
+
+
+@pytest.fixture
+def first_start(environment: dict[str, str], database: Path) -> dict[str, str]:
+    """The same, with no database there yet."""
+    database.unlink()
+    return environment
 
 
 @pytest.fixture
@@ -155,16 +166,16 @@ async def test_wrong_usage_is_exit_code_2() -> None:
 # ── refreshing ────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_refresh_tells_in_one_line_what_came_of_it(environment: dict[str, str]) -> None:
-    answer = await run("refresh", **environment)
+async def test_a_refresh_tells_in_one_line_what_came_of_it(first_start: dict[str, str]) -> None:
+    answer = await run("refresh", **first_start)
 
     assert (answer.code, answer.err) == (0, "")
     assert only_line(answer.out).startswith("updated (first); 47 models at revision 2, ")
 
 
 async def test_a_refresh_tells_programs_in_json(environment: dict[str, str]) -> None:
-    first = await run("refresh", "--json", **environment)
-    second = await run("refresh", "--json", **environment)
+    first = await run_in_thread("refresh", "--json", **environment)
+    second = await run_in_thread("refresh", "--json", **environment)
 
     assert first.code == second.code == 0
     assert first.json()["outcome"] == "updated"
@@ -178,7 +189,7 @@ async def test_a_held_list_is_exit_code_4_until_it_is_accepted(
     gateway.serve(listing(**{"kilo-auto/balanced": "Balanced"}))
 
     held = await run("refresh", **stored)
-    accepted = await run("refresh", "--accept-held", **stored)
+    accepted = await run_in_thread("refresh", "--accept-held", **stored)
 
     assert held.code == 4
     assert only_line(held.out).startswith("held (shrink): 45 of 46 active models")
@@ -199,7 +210,7 @@ async def test_no_list_is_exit_code_5_or_6_and_leaves_the_old_one(
 ) -> None:
     gateway.play_always(fault)
 
-    answer = await run("refresh", **stored)
+    answer = await run_in_thread("refresh", **stored)
 
     assert answer.code == code
     assert only_line(answer.out).startswith(told)
@@ -221,7 +232,8 @@ async def test_what_a_stranger_on_the_gateways_port_says_stays_on_one_line_and_i
     environment: dict[str, str],
 ) -> None:
     async with stranger(b"\x1b[31mSSH-2.0\r\nOpenSSH\r\n\r\n") as url:
-        answer = await run("refresh", **environment | {"MODEL_CATALOG_GATEWAY_URL": url})
+        elsewhere = environment | {"MODEL_CATALOG_GATEWAY_URL": url}
+        answer = await run_in_thread("refresh", **elsewhere)
 
     assert answer.code == 6
     assert only_line(answer.out).startswith("failed (protocol)")
@@ -256,7 +268,7 @@ async def test_an_unusable_database_is_exit_code_7(
         ("list", "foreign.db"),
     ):
         database = {"MODEL_CATALOG_DATABASE_URL": f"sqlite:///{tmp_path / name}"}
-        answer = await run(command, **environment | database)
+        answer = await run_in_thread(command, **environment | database)
         assert (answer.code, answer.out) == (7, ""), command
         last = answer.err.splitlines()[-1]
         assert last.startswith("model-catalog: the database is "), command
@@ -281,7 +293,7 @@ async def test_the_list_is_a_table_in_the_catalogs_order(
 ) -> None:
     models = (await running.client.json("/catalog/models"))["data"]
 
-    answer = await run("list", **stored)
+    answer = await run_in_thread("list", **stored)
 
     lines = answer.out.splitlines()
     assert (answer.code, answer.err) == (0, "")
@@ -293,8 +305,8 @@ async def test_the_list_is_a_table_in_the_catalogs_order(
 
 
 async def test_a_model_is_shown_by_id_and_by_ref(stored: dict[str, str], running: Running) -> None:
-    table = await run("show", "kilo/auto", **stored)
-    report = await run("show", "kilocode/kilo/auto", "--json", **stored)
+    table = await run_in_thread("show", "kilo/auto", **stored)
+    report = await run_in_thread("show", "kilocode/kilo/auto", "--json", **stored)
 
     assert table.code == report.code == 0
     assert report.json() == await running.client.json("/catalog/models/kilo/auto")
@@ -318,7 +330,8 @@ async def test_status_tells_of_the_last_refresh_and_of_the_last_good_one(
     gateway.play(Fault.error(401))
     await running.service.refresher.run()
 
-    table, report = await run("status", **stored), await run("status", "--json", **stored)
+    table = await run_in_thread("status", **stored)
+    report = await run_in_thread("status", "--json", **stored)
 
     told: dict[str, Any] = report.json()
     assert table.code == report.code == 0
@@ -333,21 +346,22 @@ async def test_status_tells_of_the_last_refresh_and_of_the_last_good_one(
 
 
 async def test_migrating_makes_a_database_with_the_fallback_and_does_it_once(
-    environment: dict[str, str], database: Path
+    first_start: dict[str, str], database: Path
 ) -> None:
-    first, second = await run("migrate", **environment), await run("migrate", **environment)
+    first, second = [await run_in_thread("migrate", **first_start) for _ in range(2)]
 
     assert first == second == Run(0, first.out, "")
     assert only_line(first.out).startswith(f"{database}: schema ")
     assert first.out.endswith(", revision 1\n")
-    assert (await run("show", "kilo/auto", "--json", **environment)).json()["default"] is True
+    shown = await run_in_thread("show", "kilo/auto", "--json", **first_start)
+    assert shown.json()["default"] is True
 
 
 @pytest.mark.parametrize("words", [("list",), ("status", "--json")])
 async def test_looking_for_a_database_that_is_not_there_makes_none(
-    environment: dict[str, str], database: Path, words: tuple[str, ...]
+    first_start: dict[str, str], database: Path, words: tuple[str, ...]
 ) -> None:
-    answer = await run(*words, **environment)
+    answer = await run_in_thread(*words, **first_start)
 
     assert (answer.code, answer.out) == (7, "")
     assert str(database) in only_line(answer.err)
@@ -377,7 +391,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("words", [("serve",), ("list", "--json")])
 async def test_a_bad_setting_is_one_line_and_exit_code_2(words: tuple[str, ...]) -> None:
-    answer = await run(*words, MODEL_CATALOG_PORT="http")
+    answer = await run_in_thread(*words, MODEL_CATALOG_PORT="http")
 
     assert (answer.code, answer.out) == (2, "")
     assert only_line(answer.err) == (
@@ -393,9 +407,9 @@ async def test_a_flag_wins_and_a_file_of_settings_is_read(
     flag = f"sqlite:///{database}"
     other = {"MODEL_CATALOG_DATABASE_URL": "sqlite:////nowhere/else.db"}
 
-    by_file = await run("status", "--json", "--config", str(tmp_path / "settings.toml"))
-    by_flag = await run("status", "--json", "--database-url", flag, **other)
-    bad = await run("status", "--config", str(tmp_path / "bad.toml"))
+    by_file = await run_in_thread("status", "--json", "--config", str(tmp_path / "settings.toml"))
+    by_flag = await run_in_thread("status", "--json", "--database-url", flag, **other)
+    bad = await run_in_thread("status", "--config", str(tmp_path / "bad.toml"))
 
     assert by_file.json()["database"] == by_flag.json()["database"] == str(database)
     assert bad.code == 2

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ from service.config import Settings
 from service.diff import ANY
 from service.errors import UsageError
 from service.saved import SavedList
-from tests.support import Run, at_terminal, run, running_service
+from tests.support import Run, at_terminal, run, run_in_thread, running_service
 
 DAY: Final = timedelta(days=1)
 FIRST: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,17 +64,22 @@ class Scene:
         await app.import_lists(self.settings, saved, accept_held=False, on_import=lambda _: None)
         self.at += DAY
 
+    def copied_to(self, folder: Path) -> "Scene":
+        """The same in another folder."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        made = Scene(folder)
+        made.entries, made.at = dict(self.entries), self.at
+        return made
+
     async def run(self, *words: str) -> Run:
-        return await run(*words, **self.environment)
+        return await run_in_thread(*words, **self.environment)
 
     async def at_terminal(self, *words: str) -> list[str]:
         return await at_terminal(*words, **self.environment)
 
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> Scene:
-    """Five days: 40 models; a price; one vanishes, one comes; it is back, dearer; all expire."""
-    made = Scene(tmp_path)
+async def five_days(made: Scene) -> None:
+    """40 models; a price; one vanishes, one comes; it is back, larger; all expire."""
     await made.day(*(entry(f"maker/model-{number}") for number in range(40)))
     await made.day(
         entry("maker/model-1", pricing={"prompt": "0.0000025", "completion": "0.000015"})
@@ -82,7 +88,20 @@ async def scene(tmp_path: Path) -> Scene:
     await made.day(entry("maker/model-2", context_length=2000))
     expiring = (one | {"expiration_date": "2026-12-01"} for one in made.entries.values())
     await made.day(*list(expiring))
+
+
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """Those five days, for every test to copy."""
+    made = Scene(tmp_path_factory.mktemp("past"))
+    asyncio.run(five_days(made))
     return made
+
+
+@pytest.fixture
+def scene(past: Scene, tmp_path: Path) -> Scene:
+    """Five days, to go on from."""
+    return past.copied_to(tmp_path)
 
 
 STORY: Final = """\
@@ -113,7 +132,7 @@ async def test_the_log_is_a_line_a_change_newest_last_and_folds_what_befell_most
 ) -> None:
     before = contents(scene.folder)
 
-    assert await scene.run("changes") == Run(0, STORY, "")
+    assert await run("changes", **scene.environment) == Run(0, STORY, "")
     assert contents(scene.folder) == before
 
 
@@ -270,7 +289,7 @@ async def test_where_there_is_no_database_none_is_made(tmp_path: Path) -> None:
     empty = Scene(tmp_path)
 
     for words in (["changes", "--follow"], ["diff", "1"]):
-        answer = await empty.run(*words)
+        answer = await run(*words, **empty.environment)
         assert (answer.code, answer.out) == (7, "")
         assert str(empty.database) in answer.err
     assert contents(tmp_path) == {}

@@ -1,4 +1,4 @@
-"""Saved lists that become history: real files, the real program, the database afterwards."""
+"""Saved lists that become history: real files, what is said of them, the database afterwards."""
 
 import asyncio
 import gzip
@@ -24,7 +24,7 @@ from service.catalog import utc_now
 from service.cli import commands
 from service.config import Settings
 from service.errors import PastError, StaleError, UsageError
-from tests.support import Clock, Run, query, read_to_end, run, running_service
+from tests.support import Clock, Run, query, read_to_end, run, run_in_thread, running_service
 
 INCIDENT: Final = (
     "openrouter-2026-01-15T2020.json",
@@ -59,10 +59,14 @@ def save(folder: Path, name: str, body: bytes) -> Path:
     return file
 
 
-async def taken(database: Path, *words: str | Path, **environment: str) -> Run:
-    """`model-catalog import …` into that database."""
-    url = {"MODEL_CATALOG_DATABASE_URL": f"sqlite:///{database}"}
-    return await run("import", *map(str, words), **url | environment)
+async def taken(database: Path, *words: str | Path) -> Run:
+    """`model-catalog import …` into that database, in this process."""
+    return await run_in_thread("import", *map(str, words), **environment_of(database))
+
+
+def environment_of(database: Path) -> dict[str, str]:
+    """What points a process at that database."""
+    return {"MODEL_CATALOG_DATABASE_URL": f"sqlite:///{database}"}
 
 
 def take(
@@ -74,7 +78,7 @@ def take(
     as_json: bool = False,
     **chosen: Any,
 ) -> int:
-    """The same in this process, as a process for each would take long. Returns the exit code."""
+    """The same without the command line. Returns the exit code."""
     return commands.import_lists(
         Settings.load({"database_url": f"sqlite:///{database}", **chosen}),
         files,
@@ -446,8 +450,7 @@ def test_a_list_that_is_not_later_is_refused_and_the_database_left_byte_for_byte
 
 
 async def test_a_database_that_was_seeded_today_begins_today(database: Path, folder: Path) -> None:
-    url = {"MODEL_CATALOG_DATABASE_URL": f"sqlite:///{database}"}
-    assert (await run("migrate", **url)).code == 0
+    assert (await run_in_thread("migrate", **environment_of(database))).code == 0
     before = contents(database.parent)
 
     answer = await taken(
@@ -475,7 +478,8 @@ def doubtful(folder: Path) -> Path:
 async def test_lists_that_are_not_believed_are_told_and_the_import_goes_on(
     database: Path, doubtful: Path
 ) -> None:
-    answer = await taken(database, doubtful, "--at-from-name")
+    words = ("import", str(doubtful), "--at-from-name")
+    answer = await run(*words, **environment_of(database))
 
     assert answer.code == 5
     held, rejected = answer.err.splitlines()
@@ -662,7 +666,8 @@ async def test_a_file_that_vanishes_meanwhile_fails_alone(
 async def test_an_unusable_database_is_exit_code_7(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    answer = await taken(tmp_path / "file" / "catalog.db", save(folder, "a.json", listing(FULL)))
+    file = save(folder, "a.json", listing(FULL))
+    answer = await run("import", str(file), **environment_of(tmp_path / "file" / "catalog.db"))
 
     assert (answer.code, answer.out) == (7, "")
     assert answer.err.splitlines()[-1].startswith("model-catalog: the database is ")

@@ -318,3 +318,12 @@ def page_links(made: Element) -> dict[str, tuple[str, str | None]]:
         link.text: (link["href"], link.attributes.get("aria-current"))
         for link in made.one("nav", "site").all("a")
     }
+
+
+async def test_of_very_many_models_no_list_is_sent_and_an_id_is_typed(scene: Stage) -> None:
+    await scene.tell(*(entry(f"a/m{number}") for number in range(1_001)))
+    made = await page(scene.client, "")
+
+    assert not made.all("datalist")
+    assert "list" not in made.one("input", id="add").attributes
+    assert columns(await page(scene.client, "ids=a/m7&ids=a/m1000")) == ["a/m7", "a/m1000"]

@@ -21,6 +21,12 @@ STOPS_WITHIN_SECONDS = 10
 
 
 @pytest.fixture
+def settings(fresh_settings: Settings) -> Settings:
+    """How a first start goes is the point here: no database is there yet."""
+    return fresh_settings
+
+
+@pytest.fixture
 def environment(settings: Settings, gateway: ReplayGateway) -> dict[str, str]:
     """What points a process at this test's gateway and database, and at any free port."""
     return {

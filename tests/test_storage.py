@@ -37,6 +37,12 @@ TOKEN = {"authorization": "Bearer let-me-in"}
 
 
 @pytest.fixture
+def settings(fresh_settings: Settings) -> Settings:
+    """Here it matters how a database begins: none is there yet."""
+    return fresh_settings
+
+
+@pytest.fixture
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A locked database is not waited for so long."""
     monkeypatch.setattr("service.database.BUSY_TIMEOUT_MS", 100)

@@ -31,7 +31,7 @@ from service.database import Database
 from service.outbox import Account, Outbox
 from service.webhooks import Pace, Webhooks
 from tests.receiver import PATH, SECRET, Receiver, Reply
-from tests.support import Clock, Running, process, query, run, running_service
+from tests.support import Clock, Running, process, query, run_in_thread, running_service
 
 FAST = Pace(timeout_seconds=20, backoff_base_seconds=0.02, backoff_max_seconds=0.05)
 NEVER = 3600.0
@@ -718,7 +718,7 @@ async def test_what_another_command_has_stored_is_told_at_the_start(
         await receiver.took(1)
         await served.stop()
     gateway.serve(fixtures.path("kilo-2026-11-01.json"))
-    assert (await run("refresh", **environment)).code == 0
+    assert (await run_in_thread("refresh", **environment)).code == 0
 
     gateway.play_always(Fault(hang=True))
     async with process("serve", "--config", config, **environment):
@@ -730,7 +730,7 @@ async def test_what_another_command_has_stored_is_told_at_the_start(
 async def test_nothing_is_sent_by_a_command_that_only_refreshes(
     environment: dict[str, str], config: str, receiver: Receiver, database: Path
 ) -> None:
-    assert (await run("refresh", "--config", config, **environment)).code == 0
+    assert (await run_in_thread("refresh", "--config", config, **environment)).code == 0
 
     assert receiver.arrivals == []
     assert query(database, "SELECT * FROM webhooks") == []
@@ -740,7 +740,7 @@ async def test_what_is_wrong_with_a_webhook_is_a_line_each_and_exit_code_2(tmp_p
     file = tmp_path / "config.toml"
     file.write_text('[[webhooks]]\nname = "prices"\nurl = "ftp://x"\nkind = ["chnaged"]\n')
 
-    answer = await run("serve", "--config", str(file))
+    answer = await run_in_thread("serve", "--config", str(file))
 
     assert (answer.code, answer.out) == (2, "")
     kind, secret, url = sorted(answer.err.splitlines())

@@ -209,7 +209,7 @@ def _price(path: str) -> Callable[[Row], Markup]:
     return told
 
 
-_SINCE: Final = Markup('<span class="vh">since </span>')
+_SINCE: Final = Markup('<span class="unseen">since </span>')
 """For whoever listens: the column is wide enough for the date alone."""
 
 

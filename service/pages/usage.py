@@ -48,7 +48,8 @@ def _use(dialect: Dialect, row: Row, place: Place) -> Use:
     told = dialect.row(row, place.provider)
     if told is None:
         return Use(tool=made.tool, why=why_not(dialect.name, row.model))
-    return made.use(row.model, told, place)
+    way = made.way(row.model, told, place)
+    return Use(tool=made.tool, name=way.name, note=way.note, example=way.example)
 
 
 # ── why not ───────────────────────────────────────────────────────────────────────────────────
@@ -148,28 +149,35 @@ def _gateway(said: Model, place: Place) -> Use:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """How a tool calls a model."""
+
+    name: str
+    note: str
+    example: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Maker:
     tool: str
-    use: Callable[[Model, Json, Place], Use]
+    way: Callable[[Model, Json, Place], _Way]
 
 
-def _openai(said: Model, told: Json, place: Place) -> Use:
+def _openai(said: Model, told: Json, place: Place) -> _Way:
     del told
     base = quoted(f"{place.address}/v1")
-    return Use(
-        tool=_MAKERS["openai"].tool,
+    return _Way(
         name=said.id,
         note="Looks it up in this catalog; limits, prices and abilities are extra attributes.",
         example=f'OpenAI(base_url={base}, api_key="any").models.retrieve({quoted(said.id)})',
     )
 
 
-def _opencode(said: Model, told: Json, place: Place) -> Use:
+def _opencode(said: Model, told: Json, place: Place) -> _Way:
     del told
     name = f"{place.provider.key}/{said.id}"
-    return Use(
-        tool=_MAKERS["models-dev"].tool,
+    return _Way(
         name=name,
         note="Kilo CLI takes KILO_MODELS_URL in place of OPENCODE_MODELS_URL.",
         example="\n".join(
@@ -182,18 +190,17 @@ def _opencode(said: Model, told: Json, place: Place) -> Use:
     )
 
 
-def _crush(said: Model, told: Json, place: Place) -> Use:
+def _crush(said: Model, told: Json, place: Place) -> _Way:
     del told
     chosen = json.dumps({"provider": place.provider.key, "model": said.id}, ensure_ascii=False)
-    return Use(
-        tool=_MAKERS["catwalk"].tool,
+    return _Way(
         name=said.id,
         note=f"Started with CATWALK_URL={place.address}, and this in crush.json:",
         example=f'{{"models": {{"large": {chosen}}}}}',
     )
 
 
-def _litellm(said: Model, told: Json, place: Place) -> Use:
+def _litellm(said: Model, told: Json, place: Place) -> _Way:
     del said
     name = str(told["litellm_params"]["model"])
     prices = quoted(f"{place.address}/model_prices_and_context_window.json")
@@ -208,28 +215,25 @@ def _litellm(said: Model, told: Json, place: Place) -> Use:
             f"                   api_base={quoted(place.provider.url)},",
             f"                   messages={_message()})",
         ]
-    return Use(
-        tool=_MAKERS["litellm"].tool,
+    return _Way(
         name=name,
         note="aider takes the same name, and the document by --model-metadata-file.",
         example="\n".join(lines),
     )
 
 
-def _proxy(said: Model, told: Json, place: Place) -> Use:
+def _proxy(said: Model, told: Json, place: Place) -> _Way:
     del told
-    return Use(
-        tool=_MAKERS["litellm-proxy"].tool,
+    return _Way(
         name=said.id,
         note=f"With {place.address} as the address of the LiteLLM proxy, for limits and prices.",
     )
 
 
-def _genai_prices(said: Model, told: Json, place: Place) -> Use:
+def _genai_prices(said: Model, told: Json, place: Place) -> _Way:
     del told
     prices = quoted(f"{place.address}/genai-prices/data.json")
-    return Use(
-        tool=_MAKERS["genai-prices"].tool,
+    return _Way(
         name=said.id,
         note="Counts what a call has cost.",
         example="\n".join(
@@ -245,20 +249,18 @@ def _genai_prices(said: Model, told: Json, place: Place) -> Use:
     )
 
 
-def _ollama(said: Model, told: Json, place: Place) -> Use:
+def _ollama(said: Model, told: Json, place: Place) -> _Way:
     del told
-    return Use(
-        tool=_MAKERS["ollama"].tool,
+    return _Way(
         name=said.id,
         note="Shows its context window and abilities; nothing runs here.",
         example=f"ollama.Client(host={quoted(place.address)}).show({quoted(said.id)})",
     )
 
 
-def _codex(said: Model, told: Json, place: Place) -> Use:
+def _codex(said: Model, told: Json, place: Place) -> _Way:
     del told
-    return Use(
-        tool=_MAKERS["codex"].tool,
+    return _Way(
         name=said.id,
         note='After model_catalog_json = "/path/codex.json" in its config.toml, with the gateway '
         "as the model provider.",
@@ -271,33 +273,30 @@ def _codex(said: Model, told: Json, place: Place) -> Use:
     )
 
 
-def _openclaw(said: Model, told: Json, place: Place) -> Use:
+def _openclaw(said: Model, told: Json, place: Place) -> _Way:
     del told
-    return Use(
-        tool=_MAKERS["openclaw"].tool,
+    return _Way(
         name=f"{place.provider.key}/{said.id}",
         note="After its configuration was merged with this:",
         example=f"curl -s {shlex.quote(f'{place.address}/openclaw.json')}",
     )
 
 
-def _vercel(said: Model, told: Json, place: Place) -> Use:
+def _vercel(said: Model, told: Json, place: Place) -> _Way:
     del told
     base = json.dumps(f"{place.address}/v4/ai")
-    return Use(
-        tool=_MAKERS["vercel"].tool,
+    return _Way(
         name=said.id,
         note="Only in the list: its chats go where the list is read from.",
         example=f'createGateway({{baseURL: {base}, apiKey: "any"}}).getAvailableModels()',
     )
 
 
-def _llm(said: Model, told: Json, place: Place) -> Use:
+def _llm(said: Model, told: Json, place: Place) -> _Way:
     del said
     name = str(told["model_id"])
     source = shlex.quote(f"{place.address}/llm/extra-openai-models.yaml")
-    return Use(
-        tool=_MAKERS["llm"].tool,
+    return _Way(
         name=name,
         note=f"Its key is stored by: llm keys set {told['api_key_name']}",
         example="\n".join(

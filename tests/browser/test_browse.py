@@ -195,7 +195,7 @@ def test_an_id_is_copied_with_one_click(page: Page) -> None:
     row.hover()
     row.locator("button.copy").first.click()
 
-    expect(row.locator("button.copy").first).to_have_text("copied")
+    expect(row.locator("button.copy").first).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == "orrery/meridian-4.5"
 
 

@@ -179,11 +179,6 @@ document.addEventListener("submit", (event) => {
 
 document.addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
-  const copy = event.target.closest("button.copy");
-  if (copy) {
-    copyText(copy);
-    return;
-  }
   const link = event.target.closest("main a");
   if (!link || link.pathname !== here || link.origin !== location.origin || link.hash) return;
   event.preventDefault();
@@ -255,37 +250,6 @@ function move(event, at) {
   event.preventDefault();
   if (to < 0) search.focus();
   else all[Math.min(to, all.length - 1)]?.focus();
-}
-
-// ── copying ────────────────────────────────────────────────────────────────────────────────
-
-async function copyText(button) {
-  const id = button.closest("tr").querySelector("code.id").textContent;
-  const text = button.value ? `${button.value}/${id}` : id; // a ref is its source and its id
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    copyBySelection(text); // without https, and not on this machine, there is no clipboard
-  }
-  const said = button.textContent;
-  if (button.dataset.done) return;
-  button.dataset.done = "true";
-  button.textContent = "copied";
-  setTimeout(() => {
-    button.textContent = said;
-    delete button.dataset.done;
-  }, 1200);
-}
-
-function copyBySelection(text) {
-  const field = document.createElement("textarea");
-  field.value = text;
-  field.readOnly = true;
-  field.className = "vh";
-  document.body.append(field);
-  field.select();
-  document.execCommand("copy");
-  field.remove();
 }
 
 // ── what is to be compared, kept while one searches on ─────────────────────────────────────
