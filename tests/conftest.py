@@ -1,6 +1,8 @@
 """What tests share: a real gateway on loopback, real files, a real process."""
 
+import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import fixtures
 from fixtures.replay import ReplayGateway
 from service import log
 from service.config import Settings
+from service.database import Database
 from tests.served import Served, serving
 from tests.support import Running, running_service
 
@@ -62,9 +65,23 @@ async def gateway() -> AsyncIterator[ReplayGateway]:
         yield replayed
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as the migrations leave it: the tables, and nothing in them."""
+    file = tmp_path_factory.mktemp("empty") / "catalog.db"
+
+    async def migrate() -> None:
+        database = Database(file)
+        await database.open()
+        await database.close()
+
+    asyncio.run(migrate())
+    return file
+
+
 @pytest.fixture
-def settings(tmp_path: Path, gateway: ReplayGateway) -> Settings:
-    """Settings that point at that gateway and at a database of the test's own."""
+def fresh_settings(tmp_path: Path, gateway: ReplayGateway) -> Settings:
+    """Settings that point at that gateway and at a database of the test's own, not there yet."""
     return Settings.load(
         {
             "gateway_url": gateway.url,
@@ -74,6 +91,16 @@ def settings(tmp_path: Path, gateway: ReplayGateway) -> Settings:
             "admin_token": "let-me-in",
         }
     )
+
+
+@pytest.fixture
+def settings(fresh_settings: Settings, empty_database: Path) -> Settings:
+    """The same where the database is there, but empty.
+
+    Migrating is a third of a start; whoever tests the very first start takes `fresh_settings`.
+    """
+    shutil.copy(empty_database, fresh_settings.database_path)
+    return fresh_settings
 
 
 @pytest.fixture
