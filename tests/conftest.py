@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -14,21 +15,33 @@ from service import log
 from service.config import Settings
 from service.database import Database
 from tests.served import Served, serving
-from tests.support import Running, running_service
+from tests.support import Running, fed, held, running_service
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+HOMES: Final = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "HOME")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nobodys_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No setting of the person who runs the tests reaches them, nor any file of theirs."""
-    for name in list(os.environ):
-        if name.startswith("MODEL_CATALOG_") or name == "KILOCODE_API_KEY":
-            monkeypatch.delenv(name)
-    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "HOME"):
+    with pytest.MonkeyPatch.context() as environment:
+        for name in list(os.environ):
+            if name.startswith("MODEL_CATALOG_") or name == "KILOCODE_API_KEY":
+                environment.delenv(name)
+        for name in HOMES:
+            environment.setenv(name, str(tmp_path_factory.getbasetemp() / "home"))
+        environment.setenv("COLUMNS", "200")
+        environment.setenv("NO_COLOR", "1")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nor do the tests reach one another."""
+    for name in HOMES:
         monkeypatch.setenv(name, str(tmp_path / "home"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -108,6 +121,17 @@ async def running(settings: Settings) -> AsyncIterator[Running]:
     """The whole service in this process, listening; it refreshes only when told to."""
     async with running_service(settings) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def october(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One service for all tests of a module that only read, after its first refresh.
+
+    It is in a thread of its own: a test asks it with a client of the test's.
+    """
+    listing = fixtures.path("kilo-2026-10-01.json")
+    with held(fed(listing, tmp_path_factory.mktemp("october"))) as running:
+        yield running
 
 
 @pytest.fixture

@@ -8,22 +8,33 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing, redirect_stderr, redirect_stdout
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    redirect_stderr,
+    redirect_stdout,
+)
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 from unittest import mock
 
 import aiohttp
 from aiohttp import web
 
+from fixtures.replay import ReplayGateway
 from service import log
 from service.app import Service, service
 from service.catalog import utc_now
 from service.cli.main import main
 from service.config import Settings
+
+T = TypeVar("T")
 
 
 class Clock:
@@ -116,6 +127,39 @@ async def running_service(
                 yield Running(made, client)
         finally:
             await runner.cleanup()
+
+
+@contextmanager
+def held(opening: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """Keep it open in a thread and an event loop of its own, while tests have theirs one by one."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever)
+
+    def done(work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(60)
+
+    thread.start()
+    try:
+        yield done(opening.__aenter__())
+        done(opening.__aexit__(None, None, None))
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@asynccontextmanager
+async def fed(listing: Path, folder: Path) -> AsyncIterator[Running]:
+    """The service after its first refresh from a gateway with that list."""
+    async with ReplayGateway(listing) as gateway:
+        flags = {
+            "gateway_url": gateway.url,
+            "database_url": f"sqlite:///{folder / 'catalog.db'}",
+            "admin_token": "let-me-in",
+        }
+        async with running_service(Settings.load(flags)) as running:
+            await running.service.refresher.run()
+            yield running
 
 
 class Process:

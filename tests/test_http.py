@@ -54,8 +54,15 @@ DECODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 
 
 @pytest.fixture
-async def client(running: Running) -> Client:
-    """A client of the service after its first refresh."""
+async def client(october: Running) -> AsyncIterator[Client]:
+    """A client of a service that has read a list. Others ask the same service."""
+    async with client_of(october.client.url) as made:
+        yield made
+
+
+@pytest.fixture
+async def own_client(running: Running) -> Client:
+    """The same of the test's own service."""
     await running.service.refresher.run()
     return running.client
 
@@ -184,9 +191,9 @@ async def test_a_model_on_its_own_is_its_row_of_the_list(client: Client) -> None
         assert await client.json(f"{LIST}/{row['ref']}") == row
 
 
-async def test_head_has_the_headers_of_get_and_no_body(client: Client, running: Running) -> None:
+async def test_head_has_the_headers_of_get_and_no_body(client: Client, october: Running) -> None:
     unknown = ["/nothing", f"{LIST}/nothing", "/v1/models/nothing", f"{LIST}?nothing=1"]
-    for pattern in [*ending(running), *unknown]:
+    for pattern in [*ending(october), *unknown]:
         path = filled(pattern) if "{" in pattern else pattern
         get, head = await client.get(path), await client.ask("HEAD", path)
         tells_ages = path in {"/metrics", "/status", "/catalog/status"}
@@ -199,10 +206,10 @@ async def test_head_has_the_headers_of_get_and_no_body(client: Client, running: 
         }, path
 
 
-async def test_the_openapi_document_names_every_path(client: Client, running: Running) -> None:
+async def test_the_openapi_document_names_every_path(client: Client, october: Running) -> None:
     told = (await client.json("/openapi.json"))["paths"]
 
-    assert set(told) == {*resources(running, "GET"), *resources(running, "POST")}
+    assert set(told) == {*resources(october, "GET"), *resources(october, "POST")}
 
 
 async def test_an_id_and_a_ref_may_be_escaped_or_not(client: Client) -> None:
@@ -626,9 +633,9 @@ async def test_a_misspelt_parameter_is_answered_with_the_nearest(client: Client)
     assert "did you mean accept?" in problem["detail"]
 
 
-async def test_a_repeated_parameter_is_refused(client: Client, gateway: ReplayGateway) -> None:
+async def test_a_repeated_parameter_is_refused(own_client: Client, gateway: ReplayGateway) -> None:
     asked = len(gateway.requests)
-    answer = await client.ask("POST", "/catalog/refresh?accept=held&accept=held", ADMIN)
+    answer = await own_client.ask("POST", "/catalog/refresh?accept=held&accept=held", ADMIN)
 
     assert "more than once" in assert_shaped(answer, "/catalog/refresh", 400)["detail"]
     assert len(gateway.requests) == asked
@@ -646,16 +653,16 @@ async def test_a_dialect_ignores_parameters_it_does_not_know(client: Client) -> 
 
 
 async def test_a_wrong_method_is_told_the_right_ones_on_every_route(
-    client: Client, running: Running
+    client: Client, october: Running
 ) -> None:
-    for pattern in resources(running, "GET"):
+    for pattern in resources(october, "GET"):
         path = filled(pattern)
         for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "LOCK"):
             answer = await client.ask(method, path)
             detail = str(assert_shaped(answer, path, 405))
             assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
             assert method in detail
-    for path in resources(running, "POST"):
+    for path in resources(october, "POST"):
         for method in ("GET", "HEAD", "PUT", "DELETE", "TRACE"):
             answer = await client.ask(method, path, ADMIN)
             assert (answer.status, answer.headers["Allow"]) == (405, "OPTIONS, POST")
@@ -877,40 +884,40 @@ async def test_only_a_held_list_can_be_accepted(running: Running, gateway: Repla
 
 
 async def test_a_held_list_is_applied_when_the_operator_accepts_it(
-    client: Client, gateway: ReplayGateway
+    own_client: Client, gateway: ReplayGateway
 ) -> None:
     gateway.serve(listing("kilo-auto/balanced", "vulpine/reynard"))
 
-    held = (await client.ask("POST", "/catalog/refresh", ADMIN)).json()
-    accepted = (await client.ask("POST", "/catalog/refresh?accept=held", ADMIN)).json()
+    held = (await own_client.ask("POST", "/catalog/refresh", ADMIN)).json()
+    accepted = (await own_client.ask("POST", "/catalog/refresh?accept=held", ADMIN)).json()
 
     assert (held["outcome"], held["reason"]) == ("held", "shrink")
     assert (accepted["outcome"], accepted["revision"]) == ("updated", 3)
 
 
 async def test_a_gateway_that_fails_is_a_502_that_tells_why(
-    client: Client, gateway: ReplayGateway
+    own_client: Client, gateway: ReplayGateway
 ) -> None:
     gateway.play(Fault.error(503))
-    before = (await client.get(LIST)).body
+    before = (await own_client.get(LIST)).body
 
-    answer = await client.ask("POST", "/catalog/refresh", ADMIN)
+    answer = await own_client.ask("POST", "/catalog/refresh", ADMIN)
 
     problem = assert_shaped(answer, "/catalog/refresh", 502)
     assert problem["refresh"]["outcome"] == "rejected"
     assert problem["refresh"]["reason"] == "server_error"
     assert problem["refresh"]["httpStatus"] == 503
-    assert (await client.get(LIST)).body == before
+    assert (await own_client.get(LIST)).body == before
 
 
 async def test_a_gateway_that_asked_for_peace_is_left_in_peace(
-    client: Client, gateway: ReplayGateway
+    own_client: Client, gateway: ReplayGateway
 ) -> None:
     gateway.play(Fault.error(429, retry_after="600"))
-    assert (await client.ask("POST", "/catalog/refresh", ADMIN)).status == 502
+    assert (await own_client.ask("POST", "/catalog/refresh", ADMIN)).status == 502
     asked = len(gateway.requests)
 
-    answer = await client.ask("POST", "/catalog/refresh", ADMIN)
+    answer = await own_client.ask("POST", "/catalog/refresh", ADMIN)
 
     assert_shaped(answer, "/catalog/refresh", 429)
     assert 0 < int(answer.headers["Retry-After"]) <= 600
@@ -967,14 +974,14 @@ def key(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 
 
 async def test_requests_are_counted_by_declared_route_never_by_path(
-    client: Client, running: Running
+    own_client: Client, running: Running
 ) -> None:
     for path in (LIST, LIST, f"{LIST}/kilo/auto", f"{LIST}/wanted-secretly", "/hidden-path"):
-        await client.get(path)
+        await own_client.get(path)
     for method in ("PROPFIND", "LOCK"):
-        await client.ask(method, LIST)
+        await own_client.ask(method, LIST)
 
-    found = await samples(client)
+    found = await samples(own_client)
 
     requests = "http_requests_total"
     assert found[key(requests, route=LIST, method="GET", status="200")] == 2
@@ -986,7 +993,7 @@ async def test_requests_are_counted_by_declared_route_never_by_path(
     routes = {dict(labels)["route"] for _, labels in found if "route" in dict(labels)}
     declared = {*resources(running, "GET"), *resources(running, "POST"), "(unmatched)"}
     assert routes <= declared
-    text = (await client.get("/metrics")).body
+    text = (await own_client.get("/metrics")).body
     assert b"secretly" not in text
     assert b"hidden" not in text
     assert b"PROPFIND" not in text

@@ -59,15 +59,16 @@ async def client(running: Running, gateway: ReplayGateway) -> Client:
 
 
 @pytest.fixture
-async def told(running: Running) -> Json:
+async def told(october: Running) -> Json:
     """The document as it is served."""
-    found: Json = await running.client.json(OPENAPI)
+    async with client_of(october.client.url) as client:
+        found: Json = await client.json(OPENAPI)
     return found
 
 
 @pytest.fixture
-def routes(running: Running) -> list[Route]:
-    return list(running.service.api().routes())
+def routes(october: Running) -> list[Route]:
+    return list(october.service.api().routes())
 
 
 # ── reading the document ──────────────────────────────────────────────────────────────────────
@@ -336,9 +337,9 @@ QUESTIONS: Final = (
 
 
 async def test_answers_to_all_kinds_of_questions_are_as_the_document_says(
-    client: Client, told: Json, running: Running
+    client: Client, told: Json, routes: list[Route]
 ) -> None:
-    by_path = {route.plain_path: route for route in running.service.api().routes()}
+    by_path = {route.plain_path: route for route in routes}
     for question in QUESTIONS:
         path = question.partition("?")[0]
         route = by_path.get(path) or by_path["/catalog/history/{id}"]

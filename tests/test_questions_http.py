@@ -31,7 +31,7 @@ from service.query.pick import PICK
 from service.query.question import QUERY
 from service.snapshot import Document
 from tests import oracle
-from tests.support import Answer, Client, Clock, Running, running_service
+from tests.support import Answer, Client, Clock, Running, client_of, running_service
 
 Json = dict[str, Any]
 LIST: Final = "/catalog/models"
@@ -53,8 +53,15 @@ DECODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
 
 
 @pytest.fixture
-async def client(running: Running) -> Client:
-    """A client of the service after its first refresh."""
+async def client(october: Running) -> AsyncIterator[Client]:
+    """A client of a service that has read a list. Others ask the same service."""
+    async with client_of(october.client.url) as made:
+        yield made
+
+
+@pytest.fixture
+async def own_client(running: Running) -> Client:
+    """The same of the test's own service."""
     await running.service.refresher.run()
     return running.client
 
@@ -327,16 +334,16 @@ async def test_a_page_that_ends_with_the_list_has_no_next(client: Client) -> Non
 
 
 async def test_pages_go_on_while_the_catalog_changes(
-    client: Client, running: Running, gateway: ReplayGateway
+    own_client: Client, running: Running, gateway: ReplayGateway
 ) -> None:
-    first = await client.json(f"{LIST}?limit=20&sort=id")
+    first = await own_client.json(f"{LIST}?limit=20&sort=id")
     gateway.serve(fixtures.path("kilo-2026-11-01.json"))
     await running.service.refresher.run()
 
-    second = await client.json(first["next"].replace("limit=20", "limit=1000"))
+    second = await own_client.json(first["next"].replace("limit=20", "limit=1000"))
 
     found = [model["id"] for model in [*first["data"], *second["data"]]]
-    now = {model["id"] for model in (await client.json(LIST))["data"]}
+    now = {model["id"] for model in (await own_client.json(LIST))["data"]}
     assert len(found) == len(set(found))
     assert found == sorted(found, key=str.casefold)
     assert {one for one in now if one > first["data"][-1]["id"]} <= set(found)
@@ -405,17 +412,17 @@ async def test_head_says_what_get_says(client: Client) -> None:
 
 
 async def test_an_answer_is_new_once_the_catalog_is(
-    client: Client, running: Running, gateway: ReplayGateway
+    own_client: Client, running: Running, gateway: ReplayGateway
 ) -> None:
-    before = {target: await client.get(target) for target in DOCUMENTS}
+    before = {target: await own_client.get(target) for target in DOCUMENTS}
     gateway.serve(fixtures.path("kilo-2026-11-01.json"))
     await running.service.refresher.run()
 
     for target, old in before.items():
-        new = await client.get(target)
+        new = await own_client.get(target)
         assert (new.status, new.headers["Catalog-Revision"]) == (200, "3")
         if ".csv" not in target:
-            again = await client.get(target, if_none_match=old.headers["ETag"])
+            again = await own_client.get(target, if_none_match=old.headers["ETag"])
             assert (again.status, again.body) == (200, new.body)
             assert new.body != old.body
 
@@ -424,21 +431,21 @@ async def test_an_answer_is_new_once_the_catalog_is(
 
 
 async def test_the_past_can_be_asked_like_the_present(
-    client: Client, running: Running, gateway: ReplayGateway
+    own_client: Client, running: Running, gateway: ReplayGateway
 ) -> None:
     asked = ("tools=true", "author=orrery,gannet&sort=-cost.input&fields=ref", "q=meridan", "")
-    now = {query: await client.get(f"{LIST}?{query}") for query in asked}
+    now = {query: await own_client.get(f"{LIST}?{query}") for query in asked}
     gateway.serve(fixtures.path("kilo-2026-11-01.json"))
     await running.service.refresher.run()
 
     for query, old in now.items():
         for path in FORMS:
-            then = await client.get(f"{path}?{query}&at=2")
+            then = await own_client.get(f"{path}?{query}&at=2")
             assert sorted(refs(then)) == sorted(refs(old)), query
             assert then.headers["Cache-Control"] == "public, max-age=31536000, immutable"
             assert then.headers["Content-Type"] == TYPES[path]
-    assert refs(await client.get(f"{LIST}?at=1&sort=name")) == ["kilocode/kilo/auto"]
-    assert refs(await client.get(f"{LIST}?at=1&author=orrery")) == []
+    assert refs(await own_client.get(f"{LIST}?at=1&sort=name")) == ["kilocode/kilo/auto"]
+    assert refs(await own_client.get(f"{LIST}?at=1&author=orrery")) == []
 
 
 async def test_the_past_refuses_what_the_present_does(client: Client) -> None:
@@ -548,7 +555,7 @@ async def _body(made: Any) -> bytes:
     return body
 
 
-async def test_the_same_question_is_answered_once(running: Running, client: Client) -> None:
+async def test_the_same_question_is_answered_once(running: Running, own_client: Client) -> None:
     ask = Asking(running, 2**20)
 
     for query in ("tools=true", "limit=2&sort=name", "q=meridan"):
@@ -566,7 +573,9 @@ async def test_the_same_question_is_answered_once(running: Running, client: Clie
     assert ask.clock.looks == before
 
 
-async def test_what_changes_as_time_goes_by_is_not_kept(running: Running, client: Client) -> None:
+async def test_what_changes_as_time_goes_by_is_not_kept(
+    running: Running, own_client: Client
+) -> None:
     ask = Asking(running, 2**20)
 
     for query in ("createdAfter=30d", "seenAfter=1h&limit=3"):
@@ -580,7 +589,9 @@ async def test_what_changes_as_time_goes_by_is_not_kept(running: Running, client
     assert ask.answers.size_bytes == 0
 
 
-async def test_any_number_of_questions_stays_in_its_room(running: Running, client: Client) -> None:
+async def test_any_number_of_questions_stays_in_its_room(
+    running: Running, own_client: Client
+) -> None:
     ask = Asking(running, 128 * 1024)
     largest = 0
 
@@ -597,7 +608,7 @@ async def test_any_number_of_questions_stays_in_its_room(running: Running, clien
 
 
 async def test_an_answer_that_alone_would_fill_the_room_is_not_kept(
-    running: Running, client: Client
+    running: Running, own_client: Client
 ) -> None:
     ask = Asking(running, 32 * 1024)
 
