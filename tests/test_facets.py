@@ -168,6 +168,9 @@ def test_what_is_chosen_is_marked(shelf: Shelf, pairs: Pairs) -> None:
 
     for name, made in told(shelf, pairs)["facets"].items():
         chosen = asked.get(name, [])
+        assert made["unknownChosen"] == (
+            BY_NAME[name].field.form is Form.FLAG and "unknown" in chosen
+        )
         if name in INSTEAD:
             chosen = [one.casefold() for one in chosen]
         for one in made["values"]:

@@ -16,6 +16,7 @@ from service.fields import FIELDS
 from service.pages import cells, site
 from service.pages.asked import address
 from service.pages.browse import CHOOSABLE, PAGE, read
+from tests.forms import followed
 from tests.markup import Element, assert_inert
 from tests.markup import read as parsed
 from tests.stage import Stage, entry, listing, stage
@@ -37,7 +38,7 @@ async def client(running: Running) -> Client:
 
 
 async def ask(client: Client, query: str = "", status: int = 200) -> Answer:
-    answer = await client.get(f"/?{query}" if query else "/")
+    answer = await followed(client, f"/?{query}" if query else "/")
     assert answer.status == status, answer
     return answer
 
@@ -304,6 +305,28 @@ async def test_a_form_that_leaves_fields_empty_asks_nothing_by_them(client: Clie
 
     assert set(ids(made)) == {m["id"] for m in await listed(client, "author=orrery,halcyon-row")}
     assert list(chips(made)) == ["Author orrery", "Author halcyon-row"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "tidy"),
+    [
+        ("/?q=&tools=&sort=", "./"),
+        ("/?q=+&author=a/b&author=c,d&minContext=", "./?author=a/b&author=c,d"),
+        ("/compare?ids=kilo/auto&ids=&inputTokens=&rows=", "compare?ids=kilo/auto"),
+        ("/changes?kind=missing&field=&before=", "changes?kind=missing"),
+        ("/explore?q=&color=&price=output", "explore?price=output"),
+        ("/explore?q", "explore"),
+        ("/?q=%C3%A9%26x&tools=", "./?q=%C3%A9%26x"),
+    ],
+)
+async def test_what_a_form_leaves_empty_is_in_no_address(
+    client: Client, sent: str, tidy: str
+) -> None:
+    answer = await client.get(sent)
+
+    assert (answer.status, answer.headers["Location"]) == (303, tidy)
+    assert (answer.headers["Cache-Control"], answer.body) == ("no-store", b"")
+    assert (await client.get(urljoin(sent, tidy))).status == 200
 
 
 async def test_filters_without_a_field_of_their_own_outlive_the_form(client: Client) -> None:

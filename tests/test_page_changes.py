@@ -10,6 +10,7 @@ import pytest
 import fixtures
 from fixtures.replay import ReplayGateway
 from service.config import Settings
+from tests.forms import followed
 from tests.markup import Element, assert_inert, read
 from tests.stage import BEGIN, Stage, entry, once, stage
 from tests.support import Client, query
@@ -44,7 +45,7 @@ async def client(told: Stage) -> Client:
 
 
 async def page(client: Client, address: str = EMPTY, status: int = 200) -> Element:
-    answer = await client.get(address)
+    answer = await followed(client, address)
     assert answer.status == status, answer
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]

@@ -11,6 +11,7 @@ from fixtures.replay import ReplayGateway
 from service.config import Settings
 from service.fields import FIELDS
 from tests.elements import Element, assert_inert, parse
+from tests.forms import followed
 from tests.stage import Stage, entry, stage
 from tests.support import Client, Running
 
@@ -33,7 +34,7 @@ async def client(running: Running) -> Client:
 
 
 async def page(client: Client, query: str, status: int = 200) -> Element:
-    answer = await client.get(f"/compare?{query}" if query else "/compare")
+    answer = await followed(client, f"/compare?{query}" if query else "/compare")
     assert answer.status == status, answer
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     made = parse(answer.body)

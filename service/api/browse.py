@@ -53,6 +53,7 @@ class Browse:
                 parameters=browse.PARAMETERS,
                 sample="tools=true&minContext=200k&sort=cost.input",
                 content_types=(HTML,),
+                is_form=True,
                 validity=Validity.PAST,
                 headers=("Content-Security-Policy",),
                 also=(HTTPStatus.BAD_REQUEST,),

@@ -137,6 +137,7 @@ class ChangesPage:
                 parameters=PAGE,
                 sample="field=price",
                 content_types=(HTML,),
+                is_form=True,
                 validity=Validity.PAST,
                 headers=("Content-Security-Policy",),
                 also=(HTTPStatus.BAD_REQUEST, HTTPStatus.SERVICE_UNAVAILABLE),

@@ -220,6 +220,7 @@ class Charts:
                 parameters=PAGE,
                 sample="tools=true&color=reasoning",
                 content_types=(HTML,),
+                is_form=True,
                 validity=Validity.PAST,
                 headers=("Content-Security-Policy",),
                 also=(HTTPStatus.BAD_REQUEST,),

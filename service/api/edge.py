@@ -9,6 +9,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from service.api import problems
+from service.api.frame import tidied
 from service.api.problems import Problem
 from service.api.route import SERVICE, Handler, Route, plain
 from service.errors import (
@@ -58,7 +59,7 @@ class Edge:
         application = web.Application(client_max_size=MAX_POSTED_BYTES)
         for route in self._routes:
             handler = (
-                self._counted(route, route.handler)
+                self._counted(route, tidied(route.handler) if route.is_form else route.handler)
                 if route.handler
                 else self._streamed(route, stream)
             )

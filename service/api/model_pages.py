@@ -146,6 +146,7 @@ class ModelPages:
                 parameters=PARAMETERS,
                 sample="ids=kilo/auto,orrery/meridian-5&inputTokens=8k&outputTokens=1k",
                 content_types=(HTML,),
+                is_form=True,
                 validity=Validity.PAST,
                 headers=("Content-Security-Policy",),
                 also=(HTTPStatus.BAD_REQUEST,),

@@ -47,6 +47,7 @@ _FOREIGN_GROUP: Final = "Formats of other tools"
 _OWN_GROUP: Final = "The catalog"
 
 _STATUSES: Final[Mapping[int, str]] = {
+    303: "A parameter was empty, as forms send what is not filled in: the address without it.",
     304: "What the client has is current: the same headers, no body.",
     400: "A parameter is unknown, repeated or malformed; the answer names it and the nearest. What "
     "is no HTTP, or has a head of more than 8 KiB, is refused in plain text.",
@@ -68,11 +69,12 @@ _HEADERS: Final[Mapping[str, tuple[str, Json]]] = {
     "ETag": ("names these very bytes", TEXT),
     "Last-Modified": ("when the list last changed; not of the past", TEXT),
     "Link": ('the next page, as `<…>; rel="next"`; absent on the last one', TEXT),
+    "Location": ("the address without what was empty", TEXT),
     "Retry-After": ("seconds to wait", COUNT),
     "Vary": ("that it depends on `Accept-Encoding`", TEXT),
     "WWW-Authenticate": ("how to send the token", TEXT),
 }
-_ALWAYS: Final = frozenset({"ETag", "Vary", "WWW-Authenticate"})
+_ALWAYS: Final = frozenset({"ETag", "Location", "Vary", "WWW-Authenticate"})
 _OF_VALIDITY: Final[Mapping[Validity, Sequence[str]]] = {
     Validity.PRESENT: ("ETag", "Last-Modified", "Cache-Control", "Vary", *FRESHNESS),
     Validity.PAST: ("ETag", "Cache-Control", "Vary", *FRESHNESS),
@@ -201,6 +203,9 @@ class _Writer:
         yield "200", good
         if route.is_conditional:
             yield "304", {"description": _STATUSES[304], "headers": headers}
+        if route.is_form:
+            told = _references(("Cache-Control", "Location"))
+            yield "303", {"description": _STATUSES[303], "headers": told}
         for status in sorted({*route.refuses, *route.also, HTTPStatus.BAD_REQUEST}):
             if status in route.also:
                 yield str(int(status)), self._also(route, status)

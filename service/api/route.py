@@ -92,6 +92,8 @@ class Route:
     validity: Validity = Validity.MOMENT
     headers: Sequence[str] = ()
     """Headers of the answer, beside those that its validity brings."""
+    is_form: bool = False
+    """Whether a form of a page asks it, which without script sends its empty fields, too."""
     also: Sequence[HTTPStatus] = ()
     """Statuses of its errors that are told in the form of a good answer."""
     refuses: Sequence[HTTPStatus] = ()

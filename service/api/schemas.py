@@ -150,7 +150,16 @@ def _facets() -> Json:
         "chosen": _said(FLAG, "whether it is now"),
     }
     unknown = _said(COUNT, "models of which nobody says it")
-    counted = _object("", {"values": _list_of(_object("", value)), "unknown": unknown})
+    counted = _object(
+        "",
+        {
+            "values": _list_of(_object("", value)),
+            "unknown": unknown,
+            "unknownChosen": _said(
+                FLAG, "whether those are asked for now, as a flag can: `unknown`"
+            ),
+        },
+    )
     lists = [one for one in FILTERS if one.facet in {Facet.OTHERS, Facet.MORE}]
     ranges = {
         one.field.path: _object(

@@ -10,7 +10,7 @@ from service.parameters import MAX_VALUES, Asked, Parameter
 
 Pairs = tuple[tuple[str, str], ...]
 """Names and single values: of what takes several, each by itself."""
-_SAFE: Final = ",/:*~@"
+SAFE: Final = ",/:*~@"
 """What may stand in a query as it is, and is easier to read so."""
 
 
@@ -82,7 +82,7 @@ def address(pairs: Pairs) -> str:
     """The query of an address, its question mark too; nothing where nothing is asked."""
     names = dict.fromkeys(name for name, _ in pairs)
     told = "&".join(
-        f"{quote_plus(name)}={quote_plus(','.join(values_of(pairs, name)), safe=_SAFE)}"
+        f"{quote_plus(name)}={quote_plus(','.join(values_of(pairs, name)), safe=SAFE)}"
         for name in names
     )
     return f"?{told}" if told else ""

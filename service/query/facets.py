@@ -66,6 +66,7 @@ def _counted(one: Filter[Any], values: Sequence[Any], chosen: dict[str, tuple[An
             for folded, count in ordered
         ],
         "unknown": len(values) - len(known),
+        "unknownChosen": None in wanted,
     }
 
 

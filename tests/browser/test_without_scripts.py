@@ -20,8 +20,11 @@ def test_models_are_searched_filtered_and_sorted_by_a_form(plain: Page) -> None:
     plain.goto("/")
     plain.locator("#q").fill("ember")
     plain.keyboard.press("Enter")
-    expect(plain).to_have_url(re.compile("q=ember"))
+    expect(plain).to_have_url(re.compile(r"/\?q=ember$"))  # and no empty fields
     expect(plain.locator("#count")).to_have_text(re.compile("^4 of "))
+    plain.go_back()
+    expect(plain).to_have_url(re.compile("/$"))
+    plain.go_forward()
 
     filters = plain.locator("#filters")
     if not plain.locator("#facets input[name=author][value=cinderpeak]").is_visible():
