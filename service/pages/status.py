@@ -177,7 +177,7 @@ def verdict(status: Json, now: datetime) -> Verdict:
         said.append(f"The last good check was {span(age)} ago: prices and models may have moved.")
     else:
         level, title = "good", "Fresh"
-        said.append(f"The catalog was what the gateway says {span(age)} ago.")
+        said.append(f"The catalog is as the gateway told it {span(age)} ago.")
     if last and not Outcome(last["outcome"]).is_good:
         level = "warn" if level == "good" else level
         said.append(_sentence(last["outcome"], last["reason"], now, last["at"]))
