@@ -1,18 +1,22 @@
 """OpenAI's own client, pointed at the service."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openai
 import pytest
 
 from tests.served import Json, Served, differences, seconds
 
+if TYPE_CHECKING:  # a second, which only the worker that runs these tests should take
+    from openai import OpenAI
+
 
 @pytest.fixture
-def client(served: Served) -> Iterator[openai.OpenAI]:
+def client(served: Served) -> "Iterator[OpenAI]":
+    from openai import OpenAI
+
     url = f"{served.url}/v1"
-    with openai.OpenAI(base_url=url, api_key="sk-foreign", max_retries=0) as made:
+    with OpenAI(base_url=url, api_key="sk-foreign", max_retries=0) as made:
         yield made
 
 
@@ -39,7 +43,7 @@ def shown(model: Any, names: Json) -> Json:
 
 
 def test_the_client_lists_every_model_with_what_it_does_not_know_itself(
-    served: Served, client: openai.OpenAI
+    served: Served, client: "OpenAI"
 ) -> None:
     models = {model["id"]: expected(model) for model in served.sized}
 
@@ -49,9 +53,7 @@ def test_the_client_lists_every_model_with_what_it_does_not_know_itself(
     assert differences(models, {one.id: shown(one, models[one.id]) for one in listed}) == []
 
 
-def test_the_client_retrieves_every_id_and_reads_the_same(
-    served: Served, client: openai.OpenAI
-) -> None:
+def test_the_client_retrieves_every_id_and_reads_the_same(served: Served, client: "OpenAI") -> None:
     models = {model["id"]: expected(model) for model in served.sized}
 
     retrieved = {id_: shown(client.models.retrieve(id_), models[id_]) for id_ in models}
@@ -59,8 +61,10 @@ def test_the_client_retrieves_every_id_and_reads_the_same(
     assert differences(models, retrieved) == []
 
 
-def test_the_client_raises_its_own_error_for_an_unknown_model(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.NotFoundError) as caught:
+def test_the_client_raises_its_own_error_for_an_unknown_model(client: "OpenAI") -> None:
+    from openai import NotFoundError
+
+    with pytest.raises(NotFoundError) as caught:
         client.models.retrieve("kilo/atuo")
 
     assert caught.value.code == "model_not_found"

@@ -27,7 +27,7 @@ import fixtures
 from fixtures.replay import Fault, ReplayGateway
 from service.config import Settings
 from tests.stage import BEGIN, Json, Stage, all_of, entry, once, pages, stage
-from tests.support import Answer, Client, Running, run, running_service
+from tests.support import Answer, Client, Running, client_of, held, run, running_service
 
 CHANGES: Final = "/catalog/changes"
 FEED: Final = "/catalog/changes.atom"
@@ -83,9 +83,29 @@ async def told(settings: Settings, gateway: ReplayGateway, shelf: Path) -> Async
         yield made
 
 
+@asynccontextmanager
+async def shown_autumn(folder: Path) -> AsyncIterator[Stage]:
+    """The same in that folder."""
+    async with ReplayGateway(NOVEMBER) as gateway:
+        url = f"sqlite:///{folder / 'catalog.db'}"
+        settings = Settings.load({"gateway_url": gateway.url, "database_url": url})
+        async with stage(settings, gateway) as made:
+            await show_autumn(made)
+            yield made
+
+
+@pytest.fixture(scope="module")
+def autumn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The same for all tests that only read, in a thread of its own."""
+    with held(shown_autumn(tmp_path_factory.mktemp("autumn"))) as made:
+        yield made
+
+
 @pytest.fixture
-async def client(told: Stage) -> Client:
-    return told.client
+async def client(autumn: Stage) -> AsyncIterator[Client]:
+    """A client of a service with that past. Others ask the same service."""
+    async with client_of(autumn.client.url) as made:
+        yield made
 
 
 LIVES: Final[list[tuple[float, list[Json]]]] = [
@@ -1200,12 +1220,12 @@ async def test_a_database_that_is_locked_from_the_start_has_no_past(
 
 
 async def test_a_writer_that_holds_the_database_keeps_nobody_from_the_past(
-    client: Client, database: Path
+    told: Stage, database: Path
 ) -> None:
     with closing(sqlite3.connect(database, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         for path in PAST:
-            assert (await client.get(path)).status == 200
+            assert (await told.client.get(path)).status == 200
         other.execute("ROLLBACK")
 
 

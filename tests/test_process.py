@@ -21,12 +21,6 @@ STOPS_WITHIN_SECONDS = 10
 
 
 @pytest.fixture
-def settings(fresh_settings: Settings) -> Settings:
-    """How a first start goes is the point here: no database is there yet."""
-    return fresh_settings
-
-
-@pytest.fixture
 def environment(settings: Settings, gateway: ReplayGateway) -> dict[str, str]:
     """What points a process at this test's gateway and database, and at any free port."""
     return {
@@ -35,6 +29,13 @@ def environment(settings: Settings, gateway: ReplayGateway) -> dict[str, str]:
         "MODEL_CATALOG_PORT": "0",
         "MODEL_CATALOG_REFRESH_DEADLINE": "60",
     }
+
+
+@pytest.fixture
+def first_start(environment: dict[str, str], database: Path) -> dict[str, str]:
+    """The same, with no database there yet."""
+    database.unlink()
+    return environment
 
 
 @pytest.fixture
@@ -56,10 +57,10 @@ def closed_port() -> int:
 
 
 async def test_without_a_network_the_fallback_is_served_at_once_and_status_tells_why(
-    environment: dict[str, str],
+    first_start: dict[str, str],
 ) -> None:
     nowhere = {"MODEL_CATALOG_GATEWAY_URL": f"http://127.0.0.1:{closed_port()}/"}
-    async with process("serve", **environment | nowhere) as served:
+    async with process("serve", **first_start | nowhere) as served:
         listening = await served.event("listening")
         await served.event("refresh")
 
@@ -96,8 +97,8 @@ async def test_a_warm_database_is_served_though_the_gateway_hangs(
     assert answer.headers["Catalog-Stale"] == "false"
 
 
-async def test_a_start_refreshes_at_once_and_by_itself(environment: dict[str, str]) -> None:
-    async with process("serve", **environment) as served:
+async def test_a_start_refreshes_at_once_and_by_itself(first_start: dict[str, str]) -> None:
+    async with process("serve", **first_start) as served:
         listening = await served.event("listening")
         refresh = await served.event("refresh")
         async with client_of(listening["url"]) as client:
