@@ -125,6 +125,18 @@ async def test_counts_of_models_have_whole_numbers_at_their_axes(client: Client)
         assert made["encoding"]["y"]["axis"] == {"tickMinStep": 1, "format": ",d"}
 
 
+async def test_the_scale_of_one_model_alone_has_room_around_it(
+    settings: Settings, gateway: ReplayGateway
+) -> None:
+    async with stage(settings, gateway) as made:
+        await made.tell(entry("a/one", context_length=100_000))
+        told = await made.client.json("/charts/price-context.json?id=a/one")
+
+    assert len(told["data"]["values"]) == 1
+    low, high = told["encoding"]["x"]["scale"]["domain"]
+    assert low < 100_000 < high
+
+
 async def test_a_hostile_list_stays_inert(settings: Settings, gateway: ReplayGateway) -> None:
     async with stage(settings, gateway, BEGIN) as made:
         await made.show(fixtures.path("hostile-2026-10-01.json"))

@@ -430,6 +430,10 @@ def _color(made: Chart, look: Look, title: str) -> Json:
 def _points(made: Chart, look: Look) -> Json:
     title = GROUPS[look.color][0]
     color = _color(made, look, title)
+    contexts = [one["context"] for one in made.values]
+    least, most = min(contexts, default=1), max(contexts, default=1)
+    # Of one value alone a scale is a point, on which all ticks would stand.
+    around = {"domain": [least / 2, most * 2]} if least == most else {}
     shapes = {"domain": list(made.groups), "range": list(_SHAPES[: len(made.groups)])}
     return {
         "params": [
@@ -451,8 +455,13 @@ def _points(made: Chart, look: Look) -> Json:
                 "field": "context",
                 "type": "quantitative",
                 "title": "context window, tokens",
-                "scale": {"type": "log", "nice": False, "padding": 14},
-                "axis": {"values": _SIZES, "format": "~s"},
+                "scale": {"type": "log", "nice": False, "padding": 14, **around},
+                "axis": {
+                    "values": _SIZES,
+                    "format": "~s",
+                    "labelOverlap": "greedy",
+                    "labelSeparation": 4,
+                },
             },
             "y": {
                 "field": "price",

@@ -234,6 +234,26 @@ def test_a_column_that_is_ticked_is_shown_wherever_it_can_be(page: Page, width: 
         expect(row.locator(f".c-{name}")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [320, 768, 1024])
+def test_the_menu_of_columns_is_within_the_screen_and_a_click_beside_it_closes_it(
+    page: Page, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto("/")
+    page.locator("#columns > summary").click()
+    menu = page.locator("form.columns")
+    box = menu.bounding_box()
+
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    menu.get_by_label("Tokenizer").check()
+    expect(page.locator("thead th.c-tokenizer")).to_have_count(1)
+    expect(menu).to_be_visible()
+    page.locator("#count").click()
+    expect(menu).to_be_hidden()
+
+
 def test_the_usual_columns_have_room_beside_the_filters(page: Page) -> None:
     page.set_viewport_size({"width": 1360, "height": 800})
     page.goto("/")

@@ -177,6 +177,13 @@ document.addEventListener("submit", (event) => {
   show(addressOf(event.target));
 });
 
+// A menu stands over what is looked at: a click on that is a word, too.
+document.addEventListener("pointerdown", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
 document.addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const link = event.target.closest("main a");
