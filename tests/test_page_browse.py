@@ -20,7 +20,7 @@ from tests.forms import followed
 from tests.markup import Element, assert_inert
 from tests.markup import read as parsed
 from tests.stage import Stage, entry, listing, stage
-from tests.support import Answer, Client, Running
+from tests.support import Answer, Client, Running, client_of
 
 Json = dict[str, Any]
 
@@ -32,9 +32,9 @@ async def scene(settings: Settings, gateway: ReplayGateway) -> AsyncIterator[Sta
 
 
 @pytest.fixture
-async def client(running: Running) -> Client:
-    await running.service.refresher.run()
-    return running.client
+async def client(october: Running) -> AsyncIterator[Client]:
+    async with client_of(october.client.url) as made:
+        yield made
 
 
 async def ask(client: Client, query: str = "", status: int = 200) -> Answer:

@@ -13,7 +13,7 @@ from service.fields import FIELDS
 from tests.elements import Element, assert_inert, parse
 from tests.forms import followed
 from tests.stage import Stage, entry, stage
-from tests.support import Client, Running
+from tests.support import Client, Running, client_of
 
 FIVE: Final = "orrery/meridian-5"
 OLDER: Final = "orrery/meridian-4.5"
@@ -28,9 +28,9 @@ async def scene(settings: Settings, gateway: ReplayGateway) -> AsyncIterator[Sta
 
 
 @pytest.fixture
-async def client(running: Running) -> Client:
-    await running.service.refresher.run()
-    return running.client
+async def client(october: Running) -> AsyncIterator[Client]:
+    async with client_of(october.client.url) as made:
+        yield made
 
 
 async def page(client: Client, query: str, status: int = 200) -> Element:

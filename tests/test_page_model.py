@@ -49,9 +49,9 @@ async def scene(settings: Settings, gateway: ReplayGateway) -> AsyncIterator[Sta
 
 
 @pytest.fixture
-async def client(running: Running) -> Client:
-    await running.service.refresher.run()
-    return running.client
+async def client(october: Running) -> AsyncIterator[Client]:
+    async with client_of(october.client.url) as made:
+        yield made
 
 
 @asynccontextmanager
