@@ -184,6 +184,19 @@ def test_the_first_stop_of_the_keyboard_leads_past_the_head(page: Page) -> None:
     expect(page.locator("#main")).to_be_focused()
 
 
+def test_the_second_stop_leads_past_the_filters(page: Page) -> None:
+    page.goto("/?q=ember")
+
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(page.get_by_text("Skip to the models")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+
+    expect(page.locator("#models thead a").first).to_be_focused()
+    assert len(names(page)) == 4
+
+
 # ── copying, comparing ────────────────────────────────────────────────────────────────────────
 
 
