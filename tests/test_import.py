@@ -453,9 +453,8 @@ async def test_a_database_that_was_seeded_today_begins_today(database: Path, fol
     assert (await run_in_thread("migrate", **environment_of(database))).code == 0
     before = contents(database.parent)
 
-    answer = await taken(
-        database, save(folder, "a-2026-01-10.json", listing(FULL)), "--at-from-name"
-    )
+    file = save(folder, "a-2026-01-10.json", listing(FULL))
+    answer = await run("import", str(file), "--at-from-name", **environment_of(database))
 
     assert answer.code == 9
     assert "--database-url" in only_line(answer.err)
