@@ -308,9 +308,14 @@ def test_no_damage_to_a_good_body_makes_more_trouble_than_a_refusal(
 
 
 def shuffled(value: Any, chance: random.Random, *, lists: bool) -> Any:
-    """The same with other key order, and with lists of words in other order."""
+    """The same with other key order, and with lists of words in other order.
+
+    What is in variants is told again as it is, whatever it may be: a list there is not of words.
+    """
     if isinstance(value, dict):
-        items = [(k, shuffled(v, chance, lists=lists)) for k, v in value.items()]
+        items = [
+            (k, shuffled(v, chance, lists=lists and k != "variants")) for k, v in value.items()
+        ]
         chance.shuffle(items)
         return dict(items)
     if isinstance(value, list) and lists:
