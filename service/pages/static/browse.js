@@ -1,12 +1,13 @@
 // The page of all models, without loading it anew: what is chosen becomes an address, the page of
-// that address is fetched, and the parts of it that differ are put in place of ours.
+// that address is fetched, and the parts of it that differ are put in place of ours. It begins while
+// the models are still coming, so what stands from there on is looked up when it is needed.
 
 const PARTS = ["faults", "chosen", "facets", "links", "results"];
 const MOST = 6;
 const form = document.getElementById("ask");
 const search = document.getElementById("q");
 const count = document.getElementById("count");
-const results = document.getElementById("results");
+const results = () => document.getElementById("results");
 const here = new URL(form.action).pathname;
 
 // ── addresses ──────────────────────────────────────────────────────────────────────────────
@@ -43,7 +44,7 @@ async function show(address, { keep = "push", isForced = false } = {}) {
   } else if (keep === "replace") {
     history.replaceState(null, "", address);
   }
-  results.setAttribute("aria-busy", "true");
+  results().setAttribute("aria-busy", "true");
   shown = address;
   try {
     const answer = await fetch(address, {
@@ -62,14 +63,14 @@ async function show(address, { keep = "push", isForced = false } = {}) {
     tellFault();
     return false;
   }
-  results.removeAttribute("aria-busy");
-  if (keep) results.scrollTop = 0;
+  results().removeAttribute("aria-busy");
+  if (keep) results().scrollTop = 0;
   return true;
 }
 
 // Nobody answers: what is there stays, so that nothing is lost.
 function tellFault() {
-  results.removeAttribute("aria-busy");
+  results().removeAttribute("aria-busy");
   const told = document.createElement("p");
   told.className = "fault";
   told.textContent = "The service cannot be reached: this is what it said before.";
@@ -193,7 +194,7 @@ document.addEventListener("click", (event) => {
   if (link.closest("#chosen")) search.value = new URL(link.href).searchParams.get("q") ?? "";
   show(link.pathname + link.search).then((is_shown) => {
     if (is_shown && link.rel === "next") {
-      results.scrollIntoView({ block: "nearest" });
+      results().scrollIntoView({ block: "nearest" });
       document.querySelector("#models tbody th a")?.focus({ preventScroll: true });
     }
   });
@@ -261,16 +262,31 @@ function move(event, at) {
 
 // ── what is to be compared, kept while one searches on ─────────────────────────────────────
 
-const compare = document.getElementById("compare");
 const KEPT = "compare";
-let chosen = new Map();
-try {
-  chosen = new Map(JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"));
-} catch {
-  // nothing is kept where a browser keeps nothing
+const chosen = new Map();
+
+// Asking a browser for what it keeps takes it longer than all else here: not before one can type.
+function recall() {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
+    for (const [name, title] of kept) chosen.set(name, title);
+  } catch {
+    // nothing is kept where a browser keeps nothing
+  }
+  showChosen();
+}
+
+function keep() {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify([...chosen]));
+  } catch {
+    // as above
+  }
 }
 
 function showChosen() {
+  const compare = document.getElementById("compare");
+  if (!compare) return; // it is still to come, and then the page is shown
   for (const box of document.querySelectorAll("#models .pick input")) {
     box.checked = chosen.has(box.value);
     box.disabled = !box.checked && chosen.size >= MOST;
@@ -290,11 +306,6 @@ function showChosen() {
     none.textContent = "None";
     compare.append(none);
   }
-  try {
-    sessionStorage.setItem(KEPT, JSON.stringify([...chosen]));
-  } catch {
-    // as above
-  }
 }
 
 document.addEventListener("change", (event) => {
@@ -303,19 +314,23 @@ document.addEventListener("change", (event) => {
   const name = box.closest("tr").querySelector("th > a").textContent;
   if (box.checked) chosen.set(box.value, name);
   else chosen.delete(box.value);
+  keep();
   showChosen();
 });
 
-compare.addEventListener("reset", (event) => {
+document.addEventListener("reset", (event) => {
+  if (event.target.id !== "compare") return;
   event.preventDefault();
   chosen.clear();
+  keep();
   showChosen();
 });
 
-compare.addEventListener("submit", (event) => {
+document.addEventListener("submit", (event) => {
+  if (event.target.id !== "compare") return;
   event.preventDefault();
   if (chosen.size < 2) return;
-  location.assign(`${compare.action}?ids=${written([...chosen.keys()].join(","))}`);
+  location.assign(`${event.target.action}?ids=${written([...chosen.keys()].join(","))}`);
 });
 
 // ── the start ──────────────────────────────────────────────────────────────────────────────
@@ -325,6 +340,5 @@ const wide = matchMedia("(width >= 64rem)");
 const unfold = () => (filters.open = wide.matches || filters.open);
 wide.addEventListener("change", unfold);
 unfold();
-addEventListener("pageshow", showChosen);
-showChosen();
-document.documentElement.dataset.ready = "";
+addEventListener("pageshow", recall);
+performance.mark("ready"); // for whoever measures how soon that is
