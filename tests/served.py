@@ -34,6 +34,7 @@ class Served:
     models: Sequence[Json]
     """Rows of `/catalog/models`, their fractions as Decimal."""
     _settings: Mapping[str, str]
+    _gateway: "_Program"
     _service: "_Program"
 
     @property
@@ -45,6 +46,10 @@ class Served:
         """Let the program itself write that format, as those do whose tool reads a file."""
         command = [sys.executable, "-m", "service", "export", name, "--out", str(file)]
         subprocess.run(command, cwd=ROOT, env=self._settings, check=True)
+
+    def lose_gateway(self) -> None:
+        """The gateway ends here, and nobody starts it again."""
+        self._gateway.stop()
 
     @contextmanager
     def gone(self) -> Iterator[None]:
@@ -73,7 +78,7 @@ def serving(listing: Path, folder: Path, **variables: str) -> Iterator[Served]:
             url = json.loads(service.line('"event": "listening"'))["url"]
             refresh = json.loads(service.line('"event": "refresh"'))
             assert refresh["outcome"] == "updated", refresh
-            yield Served(url, gateway_url, tuple(_rows(url)), home | settings, service)
+            yield Served(url, gateway_url, tuple(_rows(url)), home | settings, gateway, service)
 
 
 class _Program:

@@ -56,8 +56,7 @@ class ChangesPage:
 
     async def read(self, request: web.Request) -> web.Response:
         """The page; where there is none to be had, one that says why."""
-        # What a form leaves empty is not asked.
-        asked = [(name, text) for name, text in request.query.items() if text.strip()]
+        asked = list(request.query.items())
         try:
             return await self._read(request, asked)
         except ParameterError as error:

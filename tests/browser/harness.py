@@ -119,6 +119,9 @@ class Site:
         self.order(file=listing)
         self.refresh()
 
+    def lose_gateway(self) -> None:
+        self._served.lose_gateway()
+
     def gone(self) -> AbstractContextManager[None]:
         """The program ends, and starts again at the same address after it."""
         return self._served.gone()

@@ -77,6 +77,24 @@ def test_a_catalog_that_could_not_be_checked_for_long_says_so_on_every_page(
             expect(page.locator("#stale")).to_contain_text("not reached for too long")
 
 
+def test_an_open_page_says_when_the_gateway_has_been_dead_for_long(
+    browser: Browser, tmp_path: Path
+) -> None:
+    october = fixtures.path("kilo-2026-10-01.json")
+    often = {"MODEL_CATALOG_REFRESH_INTERVAL": "1", "MODEL_CATALOG_STALE_AFTER": "5"}
+    with open_site(october, tmp_path, **often) as alive, looking(browser, alive) as (page, _):
+        page.clock.install()
+        page.goto("/")
+        expect(page.locator("#stale")).to_be_empty()
+
+        alive.lose_gateway()
+        while not page.locator("#stale").inner_text():
+            page.clock.run_for(61_000)  # it asks once a minute
+
+        expect(page.locator("#stale")).to_contain_text("not reached for too long")
+        expect(page.locator("#models tbody tr").first).to_be_visible()
+
+
 def test_a_page_that_lost_the_service_says_so_until_it_is_back(
     browser: Browser, tmp_path: Path
 ) -> None:
