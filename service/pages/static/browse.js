@@ -1,6 +1,7 @@
 // The page of all models, without loading it anew: what is chosen becomes an address, the page of
 // that address is fetched, and the parts of it that differ are put in place of ours. It begins while
 // the models are still coming, so what stands from there on is looked up when it is needed.
+"use strict"; // as in a module, which it is not: those wait for the whole page
 
 const PARTS = ["faults", "chosen", "facets", "links", "results"];
 const MOST = 6;
