@@ -462,6 +462,18 @@ class Version:
     """As of a change; empty where only what is nobody's news has changed."""
     row: Row
 
+    @property
+    def change(self) -> Change:
+        """What happened when it came about."""
+        return Change(
+            cursor=Cursor(self.since.revision),
+            at=self.since.at,
+            source=self.row.model.source,
+            id=self.row.model.id,
+            kind=self.kind,
+            fields=self.fields,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shrink:

@@ -99,13 +99,7 @@ class History:
         found: list[Change] = []
         scan = min(limit + 1, _SCAN) if wanted == ANY else _SCAN
         while True:
-            steps = await self._archive.latest_steps(
-                before,
-                limit=scan,
-                kinds=wanted.kinds,
-                fields=wanted.fields,
-                models=wanted.models,
-            )
+            steps = await self._latest_steps(before, scan, wanted)
             found += _wanted_of(steps, wanted)
             oldest = found[limit - 1].revision if len(found) >= limit else 0
             if len(steps) < scan or steps[-1].cursor.revision < oldest:
@@ -117,18 +111,21 @@ class History:
         """Whether there is any change before that."""
         scan = 1 if wanted == ANY else _SCAN
         while True:
-            steps = await self._archive.latest_steps(
-                before,
-                limit=scan,
-                kinds=wanted.kinds,
-                fields=wanted.fields,
-                models=wanted.models,
-            )
+            steps = await self._latest_steps(before, scan, wanted)
             if _wanted_of(steps, wanted):
                 return True
             if len(steps) < scan:
                 return False
             before, scan = steps[-1].cursor, _SCAN
+
+    async def _latest_steps(self, before: Cursor | None, limit: int, wanted: Wanted) -> list[Step]:
+        return await self._archive.latest_steps(
+            before,
+            limit=limit,
+            kinds=wanted.kinds,
+            fields=wanted.fields,
+            models=wanted.models,
+        )
 
     async def diff(self, begin: Revision, end: Revision) -> list[Change]:
         """What happened from one revision to a later one, each model once, in the order of ids."""

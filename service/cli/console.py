@@ -18,7 +18,6 @@ from service import wording
 from service.catalog import (
     Catalog,
     Change,
-    Cursor,
     Fold,
     Kind,
     Refresh,
@@ -235,19 +234,10 @@ def print_columns(rows: Iterable[Sequence[str]], *styles: str) -> None:
 
 
 def _version_cells(state: Version) -> tuple[str, str, str]:
-    row = state.row
-    made = Change(
-        cursor=Cursor(state.since.revision),
-        at=state.since.at,
-        source=row.model.source,
-        id=row.model.id,
-        kind=state.kind,
-        fields=state.fields,
-    )
-    said = ", ".join(wording.details(made))
+    said = ", ".join(wording.details(state.change))
     if state.kind is Kind.CHANGED and not said:
         said = "only what is no news: badges, preferredIndex or hints"
-    return when(made.at), str(state.kind), said
+    return when(state.since.at), str(state.kind), said
 
 
 def when(at: datetime) -> str:

@@ -88,7 +88,7 @@ def page(
         is_removed=row.is_removed,
         used=used,
         unused=unused,
-        **history(row, past, catalog.updated_at),
+        **history(past, catalog.updated_at),
         **about,
     )
 

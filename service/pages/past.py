@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from service import wording
-from service.catalog import Change, Cursor, Kind, Row, Status, Version
+from service.catalog import Kind, Status, Version
 from service.fields import FIELDS, Form
 from service.pages.raw import laid_out
 from service.pages.steps import Axis, Figure, Panel, Point, axis, panel
@@ -50,11 +50,11 @@ class Drawn:
     """What each stretch says when it is pointed at."""
 
 
-def history(row: Row, past: Past | None, updated_at: datetime) -> dict[str, Any]:
+def history(past: Past | None, updated_at: datetime) -> dict[str, Any]:
     """The parts of the page that are read from the database."""
     if past is None:
         return {"past": None, "charts": (), "changes": (), "has_more": False, "entry": None}
-    changes = [told for one in past.versions if (told := _change(row, one))]
+    changes = [told for one in past.versions if (told := _change(one))]
     entry, is_whole = laid_out(past.entry) if past.entry else (None, True)
     return {
         "past": past,
@@ -66,16 +66,9 @@ def history(row: Row, past: Past | None, updated_at: datetime) -> dict[str, Any]
     }
 
 
-def _change(row: Row, one: Version) -> dict[str, Any] | None:
+def _change(one: Version) -> dict[str, Any] | None:
     """A state as what happened; None where that is nobody's news."""
-    change = Change(
-        cursor=Cursor(one.since.revision),
-        at=one.since.at,
-        source=row.model.source,
-        id=row.model.id,
-        kind=one.kind,
-        fields=one.fields,
-    )
+    change = one.change
     lines = list(wording.details(change))
     if one.kind is not Kind.CHANGED:
         lines.insert(0, wording.line(replace(change, fields={})))
